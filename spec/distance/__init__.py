@@ -1,0 +1,1 @@
+"""From weighted inner products to weighted distances."""

@@ -1,0 +1,1 @@
+"""The polynomial approximation of the exponential kernel."""

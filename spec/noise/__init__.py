@@ -1,0 +1,1 @@
+"""Truncated Laplace and Gaussian noise, and the integer tables that are sampled."""

@@ -1,0 +1,1 @@
+"""What (epsilon, delta)-differential privacy means and how guarantees combine."""

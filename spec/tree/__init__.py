@@ -1,0 +1,1 @@
+"""The segment tree: decompositions, sensitivity, query error."""

@@ -10,6 +10,7 @@ from dpverify.spec.core.comparison import Comparison, at_most, equal
 from dpverify.spec.core.contract import contract
 from dpverify.spec.core.domain import Choice, Integer, Real
 from dpverify.spec.core.errors import ConclusionViolated, HypothesisNotMet, OracleUnreliable
+from dpverify.spec.core.exhibit import Exhibit, exhibits
 from dpverify.spec.core.ledger import LedgerRow, ledger
 from dpverify.spec.core.lemma import Hypothesis, Lemma, Source
 from dpverify.spec.core.oracle import at_two_precisions
@@ -20,6 +21,7 @@ __all__ = [
     "Choice",
     "Comparison",
     "ConclusionViolated",
+    "Exhibit",
     "Hypothesis",
     "HypothesisNotMet",
     "Integer",
@@ -34,6 +36,7 @@ __all__ = [
     "at_two_precisions",
     "contract",
     "equal",
+    "exhibits",
     "ledger",
     "lemma",
     "lemmas",

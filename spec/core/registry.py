@@ -11,6 +11,8 @@ from types import MappingProxyType, ModuleType
 
 from dpverify.spec.core.lemma import PACKAGE, Lemma, Source
 
+NOT_CHAPTERS = frozenset({"core", "exhibits", "proofs"})
+
 
 class UnknownLemma(KeyError):
     """No lemma has that identifier."""
@@ -35,7 +37,7 @@ def lemmas() -> Mapping[str, Lemma]:
     spec = importlib.import_module(PACKAGE.rstrip("."))
     found: dict[str, Lemma] = {}
     for chapter in pkgutil.iter_modules(spec.__path__):
-        if not chapter.ispkg or chapter.name == "core":
+        if not chapter.ispkg or chapter.name in NOT_CHAPTERS:
             continue
         package = importlib.import_module(PACKAGE + chapter.name)
         for entry in pkgutil.iter_modules(package.__path__):

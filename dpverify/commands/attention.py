@@ -1,0 +1,71 @@
+"""`dpverify release` and `dpverify query`."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+
+from rich.console import Console
+from rich.markup import escape
+
+from dpverify.attention import Bounds, load_release, release_attention
+from dpverify.commands.files import read_array, write_array
+from dpverify.guarantees import ApproxDP
+
+FAILURE_PROBABILITY = 0.05
+
+
+def release(console: Console, errors: Console, options: argparse.Namespace) -> int:
+    """Build a release from files and write it; print its certificate and error bound."""
+    bounds = Bounds(
+        key=options.key_bound,
+        query=options.key_bound if options.query_bound is None else options.query_bound,
+        value=options.value_bound,
+        shape=options.shape,
+    )
+    claim = ApproxDP(options.epsilon, options.delta)
+    keys, values = read_array("--keys", options.keys), read_array("--values", options.values)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        made = release_attention(
+            keys,
+            values,
+            claim,
+            bounds=bounds,
+            scale=options.scale,
+            method=options.method,
+            normaliser_weight=options.normaliser_weight,
+            degree=options.degree,
+            out_of_bounds=options.out_of_bounds,
+        )
+    _print_warnings(errors, caught)
+    made.save(options.output)
+    console.print(escape(str(made.certificate)), highlight=False, soft_wrap=True)
+    bound = made.error_bound(FAILURE_PROBABILITY)
+    console.print(
+        f"each answer is within {bound:.4g} of exact attention with probability {1 - FAILURE_PROBABILITY:g} "
+        f"(values reach {bounds.value:g})\nwritten to {escape(options.output)}",
+        highlight=False,
+    )
+    return 0
+
+
+def query(console: Console, errors: Console, options: argparse.Namespace) -> int:
+    """Answer queries from a release file."""
+    made = load_release(options.release)
+    queries = read_array("queries", options.queries)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        answers = made.query(queries)
+    _print_warnings(errors, caught)
+    write_array(options.output, answers)
+    console.print(
+        f"{len(answers)} answers of {answers.shape[1]} columns written to {escape(options.output)}",
+        highlight=False,
+    )
+    return 0
+
+
+def _print_warnings(errors: Console, caught: list[warnings.WarningMessage]) -> None:
+    for warning in caught:
+        errors.print(f"[yellow]warning:[/] {escape(str(warning.message))}", highlight=False)

@@ -1,0 +1,64 @@
+"""Arrays from and to .npy and .csv files."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dpverify.errors import InvalidArgument
+
+
+def read_array(argument: str, path: str) -> npt.NDArray[np.float64]:
+    """A numeric array from .npy (never pickled) or .csv (comma separated, an optional header line).
+
+    Raises:
+        FileNotFoundError, InvalidArgument: naming the option and the file.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".npy", ".csv"):
+        raise InvalidArgument(argument, path, "a .npy or .csv file")
+    try:
+        if suffix == ".npy":
+            array = np.load(path, allow_pickle=False)
+        else:
+            array = np.loadtxt(path, delimiter=",", ndmin=2, skiprows=_header_lines(path))
+    except FileNotFoundError:
+        raise
+    except (ValueError, OSError, EOFError) as error:
+        raise InvalidArgument(argument, path, f"a readable {suffix} file of numbers ({error})") from error
+    if array.dtype.kind not in "fiub":
+        raise InvalidArgument(argument, path, f"an array of numbers, not of dtype {array.dtype}")
+    return np.asarray(array, dtype=np.float64)
+
+
+def write_array(path: str, array: npt.NDArray[np.float64]) -> None:
+    """Write .npy or .csv, whole or not at all."""
+    target = Path(path)
+    if target.suffix.lower() not in (".npy", ".csv"):
+        raise InvalidArgument("--output", path, "a .npy or .csv file")
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if target.suffix.lower() == ".npy":
+                np.save(file, array, allow_pickle=False)
+            else:
+                np.savetxt(file, array, delimiter=",", fmt="%.17g")
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _header_lines(path: str) -> int:
+    """1 if the first line is not numbers, else 0."""
+    with open(path, encoding="utf-8") as file:
+        first = file.readline()
+    try:
+        [float(cell) for cell in first.split(",")]
+    except ValueError:
+        return 1
+    return 0

@@ -1,0 +1,141 @@
+"""Laws of a single draw: one table, or two small tables in place of one that would be too large."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from dpverify.noise.bits import BitSource
+from dpverify.noise.sampling import TableSampler
+from dpverify.noise.table import IntegerTable
+
+Integers = npt.NDArray[np.int64]
+
+
+class Law(Protocol):
+    """A symmetric law on the integers (grid steps).
+
+    Attributes:
+        tables: all that is sampled.
+        total_variation: distance to the ideal rounded law, at most.
+        half_width: largest magnitude.
+        variance: second moment.
+    """
+
+    @property
+    def tables(self) -> tuple[IntegerTable, ...]: ...
+    @property
+    def total_variation(self) -> float: ...
+    @property
+    def half_width(self) -> int: ...
+    @property
+    def variance(self) -> float: ...
+    def draw(self, count: int, bits: BitSource) -> Integers: ...
+
+
+@dataclass(frozen=True, eq=False)
+class OneTable:
+    """The law of one table."""
+
+    table: IntegerTable
+
+    @property
+    def tables(self) -> tuple[IntegerTable, ...]:
+        return (self.table,)
+
+    @property
+    def total_variation(self) -> float:
+        return self.table.total_variation
+
+    @property
+    def half_width(self) -> int:
+        return self.table.half_width
+
+    @property
+    def variance(self) -> float:
+        return self.table.variance
+
+    def draw(self, count: int, bits: BitSource) -> Integers:
+        return self._sampler.draw(count, bits)
+
+    @cached_property
+    def _sampler(self) -> TableSampler:
+        return TableSampler(self.table)
+
+
+@dataclass(frozen=True, eq=False)
+class TwoScales:
+    """``cell`` times a coarse draw plus a fine one: lemma ``noise.two_scale_gaussian``.
+
+    Attributes:
+        aliasing: the lemma's bound on the distance of the sum to a Gaussian plus uniform noise.
+    """
+
+    coarse: OneTable
+    fine: OneTable
+    cell: int
+    aliasing: float
+
+    @property
+    def tables(self) -> tuple[IntegerTable, ...]:
+        return (self.coarse.table, self.fine.table)
+
+    @property
+    def total_variation(self) -> float:
+        return (self.coarse.total_variation + self.fine.total_variation) * (1 + 1e-12) + self.aliasing
+
+    @property
+    def half_width(self) -> int:
+        return self.cell * self.coarse.half_width + self.fine.half_width
+
+    @property
+    def variance(self) -> float:
+        return self.cell**2 * self.coarse.variance + self.fine.variance
+
+    def draw(self, count: int, bits: BitSource) -> Integers:
+        return self.coarse.draw(count, bits) * self.cell + self.fine.draw(count, bits)
+
+
+@dataclass(frozen=True, eq=False)
+class GeometricDigits:
+    """A two-sided geometric law, digit by digit: lemma ``noise.geometric_digits``.
+
+    The leading table holds 0 for zero and +-(a + 1) for magnitudes base a + 1 .. base (a + 1); the trailing one
+    holds the digit b = 0 .. base - 1, and the magnitude is base a + b + 1.
+    """
+
+    leading: OneTable
+    trailing: OneTable
+    base: int
+
+    @property
+    def tables(self) -> tuple[IntegerTable, ...]:
+        return (self.leading.table, self.trailing.table)
+
+    @property
+    def total_variation(self) -> float:
+        return (self.leading.total_variation + self.trailing.total_variation) * (1 + 1e-12)
+
+    @property
+    def half_width(self) -> int:
+        return self.base * self.leading.half_width
+
+    @property
+    def variance(self) -> float:
+        leading, trailing = self.leading.table, self.trailing.table
+        # with m = |leading entry| >= 1 the magnitude is base m - (base - 1 - b)
+        rest = self.base - 1 - trailing.moment(1)
+        rest_squared = (self.base - 1) ** 2 - 2 * (self.base - 1) * trailing.moment(1) + trailing.moment(2)
+        nonzero = leading.moment(0) - leading.zero_mass
+        return float(
+            self.base**2 * leading.moment(2) - 2 * self.base * leading.moment(1) * rest + nonzero * rest_squared
+        )
+
+    def draw(self, count: int, bits: BitSource) -> Integers:
+        leading = self.leading.draw(count, bits)
+        inner = self.base - 1 - self.trailing.draw(count, bits)
+        return leading * self.base - np.sign(leading).astype(np.int64) * inner

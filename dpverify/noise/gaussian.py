@@ -1,0 +1,150 @@
+"""Gaussian noise, exact on a grid, for bounded l2-sensitivity: calibrated by its exact privacy profile."""
+
+from __future__ import annotations
+
+import math
+
+from scipy.special import ndtri
+
+from dpverify.checks import positive, positive_integer
+from dpverify.errors import CapacityError, InvalidArgument
+from dpverify.guarantees import ApproxDP
+from dpverify.noise import laws
+from dpverify.noise.composed import Law, OneTable, TwoScales
+from dpverify.noise.grid import ROUNDING_CHARGE, check_grid, power_of_two_below
+from dpverify.noise.integer_noise import MAX_HALF_WIDTH, TABLE_SHARE, IntegerNoise, table_bits
+from dpverify.spec import contract
+from dpverify.spec.noise import (
+    gaussian_profile,
+    grid_rounding,
+    integer_table_delta,
+    rounded_law,
+    table_error,
+    two_scale_gaussian,
+)
+
+ONE_TABLE_HALF_WIDTH = 1 << 16
+FINE_CELLS = 4  # deviation of the fine draw, in cells of the coarse one
+
+
+@contract(
+    relies_on=[
+        rounded_law.LEMMA,
+        two_scale_gaussian.LEMMA,
+        grid_rounding.LEMMA,
+        table_error.LEMMA,
+    ],
+    enforces=[gaussian_profile.LEMMA, integer_table_delta.LEMMA],
+)
+class Gaussian(IntegerNoise):
+    """Noise that makes a quantity of l2-sensitivity ``sensitivity`` private at ``claim``.
+
+    Its law is N(0, sigma^2) rounded to the grid and cut where nothing is left. Sigma is the smallest for which
+    the exact profile of the continuous law meets the claim, after the charges of :class:`TruncatedLaplace`.
+
+    Args:
+        sensitivity: the largest l2 change between neighbours, > 0, in the unit of the data.
+        claim: epsilon > 0 and 0 < delta < 1.
+        draws, changed, grid, on_grid: as for :class:`TruncatedLaplace`, with an l2 rounding charge of
+            sqrt(changed) grid steps. Grids too fine for one table are served by the sum of two draws.
+
+    Source: Balle and Wang, ICML 2018, Theorem 8; two scales: lemma ``noise.two_scale_gaussian``.
+
+    >>> noise = Gaussian(1.0, ApproxDP(1.0, 1e-6))
+    >>> noise.delta(1.0) <= 1e-6
+    True
+    >>> round(noise.std, 2)
+    4.23
+    """
+
+    def __init__(
+        self,
+        sensitivity: float,
+        claim: ApproxDP,
+        *,
+        draws: int = 1,
+        changed: int | None = None,
+        grid: float | None = None,
+        on_grid: bool = False,
+    ) -> None:
+        sensitivity = positive("sensitivity", sensitivity)
+        gaussian_profile.LEMMA.require(sensitivity=sensitivity, epsilon=claim.epsilon)
+        if claim.delta <= 0:
+            raise InvalidArgument("delta", claim.delta, "positive for Gaussian noise")
+        draws = positive_integer("draws", draws)
+        changed = draws if changed is None else positive_integer("changed", changed)
+        if on_grid and grid is None:
+            raise InvalidArgument("grid", grid, "given when on_grid=True", "pass the grid that the data lies on")
+        continuous_delta = claim.delta * (1 - TABLE_SHARE)
+        wanted = power_of_two_below(sensitivity * ROUNDING_CHARGE / math.sqrt(changed))
+        chosen = wanted if grid is None else check_grid(grid)
+        self._covered = _covered(sensitivity, chosen, changed, on_grid)
+        self.sigma = gaussian_profile.sigma(claim.epsilon, continuous_delta, self._covered)
+        super().__init__(
+            claim=claim,
+            sensitivity=sensitivity,
+            grid=chosen,
+            shift=math.ceil(self._covered / chosen),
+            draws=draws,
+            law=_law(self.sigma / chosen, claim, draws),
+        )
+        integer_table_delta.LEMMA.enforce(delta_upper=self.delta(claim.epsilon), delta=claim.delta)
+
+    @property
+    def rounding_charge(self) -> float:
+        return self._covered / self.sensitivity - 1.0
+
+    def delta(self, epsilon: float) -> float:
+        """Certified upper bound on delta(epsilon), for any number of draws.
+
+        The exact profile of the continuous law at the charged sensitivity plus the table's charge for every
+        draw; for one draw on the grid the exact profile of the table, if that is smaller.
+        """
+        profile = gaussian_profile.delta(epsilon, self._covered, self.sigma) * (1 + 1e-10)
+        bound = min(1.0, math.nextafter(profile + self._table_charge(epsilon), math.inf))
+        return min(bound, self._table_delta(epsilon)) if self.draws == 1 and isinstance(self.law, OneTable) else bound
+
+
+def _covered(sensitivity: float, grid: float, changed: int, on_grid: bool) -> float:
+    """The l2 sensitivity once the data has been rounded to the grid; whole steps if only one number changes."""
+    if on_grid:
+        return sensitivity
+    if changed == 1:
+        return grid_rounding.rounded_steps_scalar(sensitivity, grid) * grid
+    return grid_rounding.l2(sensitivity, grid, changed)
+
+
+def _law(sigma: float, claim: ApproxDP, draws: int) -> Law:
+    """A deviation of ``sigma`` grid steps: from one table, or, where that would be large, two of different scale.
+
+    The coarse draw moves in cells of 2^k grid steps; the fine one has a deviation of four cells, which makes the
+    aliasing of lemma ``noise.two_scale_gaussian`` smaller than 10^-130.
+    """
+    cut = _cut(claim, draws)
+    if cut * sigma <= ONE_TABLE_HALF_WIDTH:
+        return _table(sigma, cut, claim, draws)
+    cell = 1 << math.floor((math.log2(sigma) - 2) / 2)
+    fine = float(FINE_CELLS * cell)
+    coarse = math.sqrt(sigma * sigma - fine * fine) * (1 + 2.0**-50)
+    return TwoScales(
+        _table(coarse / cell, cut, claim, draws),
+        _table(fine, cut, claim, draws),
+        cell,
+        two_scale_gaussian.aliasing(coarse, fine, cell),
+    )
+
+
+def _table(sigma: float, cut: float, claim: ApproxDP, draws: int) -> OneTable:
+    half_width = max(1, math.ceil(cut * sigma))
+    if half_width > MAX_HALF_WIDTH:
+        raise CapacityError(
+            f"the noise table would need {2 * half_width + 1:,} entries, above {2 * MAX_HALF_WIDTH + 1:,}; use a "
+            "coarser grid or leave grid=None"
+        )
+    return laws.gaussian(sigma, half_width, table_bits(claim, 2 * draws, half_width))
+
+
+def _cut(claim: ApproxDP, draws: int) -> float:
+    """How many sigmas to keep, so that the mass beyond costs at most a quarter of the table's share of delta."""
+    budget = claim.delta * TABLE_SHARE / (4.0 * draws * (1.0 + math.exp(claim.epsilon)))
+    return float(-ndtri(budget / 2.0))

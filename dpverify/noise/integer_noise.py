@@ -1,0 +1,145 @@
+"""What all integer noise has in common: a table, a grid, draws, and a certified profile."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import numpy as np
+import numpy.typing as npt
+
+from dpverify.checks import finite_array, real
+from dpverify.errors import CapacityError, InvalidArgument
+from dpverify.guarantees import ApproxDP
+from dpverify.noise.bits import BitSource, OSBits
+from dpverify.noise.composed import Law, OneTable
+from dpverify.noise.grid import to_steps
+from dpverify.noise.table import IntegerTable
+from dpverify.spec.noise import table_error
+
+MAX_HALF_WIDTH = 1 << 20
+TABLE_SHARE = 2.0**-10  # the part of delta set aside for the table's distance to the ideal law
+Shape = int | tuple[int, ...]
+
+
+class IntegerNoise(ABC):
+    """Noise drawn from an integer table on a power-of-two grid.
+
+    Attributes:
+        claim: what it was calibrated for.
+        sensitivity: as given, in the unit of the data.
+        grid: spacing of the noise, in the unit of the data.
+        shift: the sensitivity in grid steps that the noise covers, data rounding included (rounded up).
+        draws: coordinates that get noise together.
+        law: of one draw, in grid steps: the tables that are sampled.
+    """
+
+    def __init__(
+        self,
+        *,
+        claim: ApproxDP,
+        sensitivity: float,
+        grid: float,
+        shift: int,
+        draws: int,
+        law: Law,
+    ) -> None:
+        self.claim = claim
+        self.sensitivity = sensitivity
+        self.grid = grid
+        self.shift = shift
+        self.draws = draws
+        self.law = law
+
+    @abstractmethod
+    def delta(self, epsilon: float) -> float:
+        """Certified upper bound on delta(epsilon) for all draws together."""
+
+    @property
+    def bound(self) -> float:
+        """The noise never exceeds this in magnitude, in the unit of the data."""
+        return self.law.half_width * self.grid
+
+    @property
+    def std(self) -> float:
+        """Standard deviation of one draw, in the unit of the data."""
+        return math.sqrt(self.law.variance) * self.grid
+
+    @property
+    def rounding_charge(self) -> float:
+        """By how much rounding the data to the grid raised the sensitivity, as a share of it."""
+        return self.shift * self.grid / self.sensitivity - 1.0
+
+    @property
+    def table_charge(self) -> float:
+        """What the table's distance to the ideal law costs in delta, all draws together."""
+        return self._table_charge(self.claim.epsilon)
+
+    def sample(self, size: Shape, bits: BitSource | None = None) -> npt.NDArray[np.float64]:
+        """Independent noise of that shape, in the unit of the data: exact multiples of the grid.
+
+        Args:
+            size: a number or a shape.
+            bits: None for the operating system's randomness; a SeededBits for tests.
+        """
+        return np.multiply(self.sample_steps(size, bits), self.grid, dtype=np.float64)
+
+    def sample_steps(self, size: Shape, bits: BitSource | None = None) -> npt.NDArray[np.int64]:
+        """The same in grid steps."""
+        shape = (size,) if isinstance(size, int) else tuple(size)
+        return self.law.draw(math.prod(shape), OSBits() if bits is None else bits).reshape(shape)
+
+    def add(self, values: npt.ArrayLike, bits: BitSource | None = None) -> npt.NDArray[np.float64]:
+        """``values`` rounded to the grid plus noise: the safe way to release a float.
+
+        Args:
+            values: at most ``draws`` numbers that nobody has added noise to yet.
+        """
+        exact = finite_array("values", values)
+        if exact.size > self.draws:
+            raise InvalidArgument(
+                "values",
+                f"{exact.size} numbers",
+                f"at most draws = {self.draws} numbers",
+                "pass draws= when building",
+            )
+        noisy: npt.NDArray[np.int64] = to_steps(exact, self.grid) + self.sample_steps(exact.shape, bits)
+        return np.multiply(noisy, self.grid, dtype=np.float64)
+
+    def profile(self, points: int = 50) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Epsilons from a tenth of the claim's to four times it, and the certified delta at each."""
+        epsilons = np.geomspace(0.1 * self.claim.epsilon, 4.0 * self.claim.epsilon, points)
+        return epsilons, np.array([self.delta(float(e)) for e in epsilons])
+
+    @property
+    def table(self) -> IntegerTable:
+        """The table of one draw.
+
+        Raises:
+            ValueError: a draw takes two tables; see ``law``.
+        """
+        if not isinstance(self.law, OneTable):
+            raise ValueError("a draw of this noise takes two tables: see .law")
+        return self.law.table
+
+    def _table_delta(self, epsilon: float) -> float:
+        """The exact profile of one draw over all shifts up to the sensitivity, rounded up."""
+        epsilon = real("epsilon", epsilon)
+        if not 0 <= epsilon <= 700:
+            raise InvalidArgument("epsilon", epsilon, "in [0, 700]", "above it e^epsilon overflows")
+        return math.nextafter(float(self.table.delta_upper(self.shift, epsilon)), math.inf)
+
+    def _table_charge(self, epsilon: float) -> float:
+        return table_error.charge(self.draws, self.law.total_variation, epsilon) * (1 + 1e-12)
+
+
+def table_bits(claim: ApproxDP, draws: int, half_width: int) -> int:
+    """64 bits, or 128 where 64 would cost more than the part of delta set aside for the table."""
+    for bits in (64, 128):
+        error = half_width * (1 + 2.0**-9) * 2.0**-bits
+        if table_error.charge(draws, error, claim.epsilon) <= claim.delta * TABLE_SHARE / 2:
+            return bits
+    raise CapacityError(
+        f"delta = {claim.delta:g} is too small for tables of 128 bits: {draws:,} draws from {2 * half_width + 1:,} "
+        f"entries at epsilon = {claim.epsilon:g} would cost more than that; raise delta or lower epsilon"
+    )

@@ -1,0 +1,1 @@
+"""Published statements that fail when read literally; never lemmas, never evidence."""

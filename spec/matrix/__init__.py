@@ -1,0 +1,1 @@
+"""The Gaussian sampling mechanism for private attention matrices: its exact privacy and accuracy."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dpverify.atomic import write_whole
 from dpverify.errors import ReleaseFileError
 
 FORMAT = "dpverify release 1"
@@ -21,21 +20,10 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 def write(path: str | os.PathLike[str], contents: Mapping[str, Any], arrays: Arrays) -> None:
-    """Write public contents (plain data) and integer arrays to ``path``.
-
-    They are written beside their place and moved there when complete, so a failure leaves no half-written file.
-    """
+    """Write public contents (plain data) and integer arrays to ``path``."""
     header = json.dumps({"format": FORMAT, **contents}, sort_keys=True, allow_nan=False)
-    target = Path(path)
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            parts: dict[str, Any] = {"header": _text(header), "digest": _text(_digest(header, arrays)), **arrays}
-            np.savez_compressed(file, **parts)
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    parts: dict[str, Any] = {"header": _text(header), "digest": _text(_digest(header, arrays)), **arrays}
+    write_whole("path", path, lambda file: np.savez_compressed(file, **parts))
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Arrays]:
@@ -46,7 +34,10 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Arrays]:
         ReleaseFileError: it is not a release, is damaged, or was changed.
     """
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+        with open(path, "rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ValueError("it holds a single array")
             contents = {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise

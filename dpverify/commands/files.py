@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 
+from dpverify.atomic import write_whole
 from dpverify.errors import InvalidArgument
 
 
@@ -37,20 +37,17 @@ def read_array(argument: str, path: str) -> npt.NDArray[np.float64]:
 
 def write_array(path: str, array: npt.NDArray[np.float64]) -> None:
     """Write .npy or .csv, whole or not at all."""
-    target = Path(path)
-    if target.suffix.lower() not in (".npy", ".csv"):
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".npy", ".csv"):
         raise InvalidArgument("--output", path, "a .npy or .csv file")
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            if target.suffix.lower() == ".npy":
-                np.save(file, array, allow_pickle=False)
-            else:
-                np.savetxt(file, array, delimiter=",", fmt="%.17g")
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+
+    def write(file: IO[bytes]) -> None:
+        if suffix == ".npy":
+            np.save(file, array, allow_pickle=False)
+        else:
+            np.savetxt(file, array, delimiter=",", fmt="%.17g")
+
+    write_whole("--output", path, write)
 
 
 def _header_lines(path: str) -> int:

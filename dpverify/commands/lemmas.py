@@ -26,8 +26,8 @@ def show_ledger(console: Console, rows: Sequence[LedgerRow] | None = None) -> No
     shown = ledger() if rows is None else rows
     table = Table(title="Ledger of lemmas", title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
     table.add_column("lemma", no_wrap=True)
-    table.add_column("oracle", no_wrap=True)
-    table.add_column("proved", justify="center")
+    table.add_column("oracle", no_wrap=True, min_width=9)
+    table.add_column("proved", justify="center", min_width=6)
     table.add_column("enforced by", no_wrap=True, overflow="ellipsis")
     if console.width >= WIDE:
         table.add_column("source", no_wrap=True, overflow="ellipsis")
@@ -44,8 +44,8 @@ def show_ledger(console: Console, rows: Sequence[LedgerRow] | None = None) -> No
     proved = sum("proved" in row.evidence for row in shown)
     enforced = sum("enforced" in row.evidence for row in shown)
     console.print(
-        f"{len(shown)} lemmas: all with an oracle, {proved} naming a machine-checked theorem, {enforced} enforced at run "
-        "time. `dpverify lemma ID` explains one.",
+        f"{len(shown)} lemmas: all with an oracle, {proved} naming a machine-checked theorem, {enforced} enforced. "
+        "`dpverify lemma ID` explains one.",
         highlight=False,
     )
     console.print("Published statements that fail when read literally (they never count as evidence):")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from joblib import Parallel, delayed
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -85,12 +86,16 @@ def _check_failure(lemma_id: str) -> tuple[str, int, int, str | None, float]:
 
 
 def results_table(measured: experiment.Experiment) -> Table:
-    """One row a mechanism."""
-    table = Table(title="Private attention over the RAND health-insurance data", title_justify="left")
-    for name in report.COLUMNS:
-        table.add_column(name, justify="left" if name == "mechanism" else "right")
-    for row in measured.table:
-        table.add_row(*report.cells(row))
+    """One column a mechanism, so that it fits a narrow terminal."""
+    table = Table(
+        title="Private attention over the RAND health-insurance data", title_justify="left", box=box.SIMPLE_HEAD
+    )
+    columns = [report.cells(row) for row in measured.table]
+    table.add_column("")
+    for column in columns:
+        table.add_column(column[0], justify="right")
+    for i, name in enumerate(report.COLUMNS[1:], start=1):
+        table.add_row(name, *(column[i] for column in columns))
     return table
 
 

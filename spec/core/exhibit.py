@@ -15,7 +15,7 @@ from types import MappingProxyType, ModuleType
 from dpverify.spec.core.comparison import Comparison
 from dpverify.spec.core.lemma import PACKAGE, Source
 
-FOLDER = "exhibits"
+FOLDER = "exhibit"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Exhibit:
 
     @property
     def id(self) -> str:
-        """Such as ``exhibits.relative_error_signed``."""
+        """Such as ``exhibit.relative_error_signed``."""
         return self.module.removeprefix(PACKAGE)
 
     @property

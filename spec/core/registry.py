@@ -11,7 +11,7 @@ from types import MappingProxyType, ModuleType
 
 from dpverify.spec.core.lemma import PACKAGE, Lemma, Source
 
-NOT_CHAPTERS = frozenset({"core", "exhibits", "proofs"})
+NOT_CHAPTERS = frozenset({"core", "exhibit", "proofs"})
 
 
 class UnknownLemma(KeyError):

@@ -10,16 +10,16 @@ import pytest
 import dpverify.spec as spec
 from dpverify.spec.core import exhibit as machinery
 from dpverify.spec.core.exhibit import Exhibit, exhibits
-from dpverify.spec.exhibits import budget_by_log_n, probable_privacy, relative_error_signed
+from dpverify.spec.exhibit import budget_by_log_n, probable_privacy, relative_error_signed
 from dpverify.spec.tree.privacy_composition import level_budget
 
 IDS = list(exhibits())
 EXPECTED = {
-    "exhibits.relative_error_signed",
-    "exhibits.budget_by_log_n",
-    "exhibits.exact_normaliser",
-    "exhibits.exact_prefix_sums",
-    "exhibits.probable_privacy",
+    "exhibit.relative_error_signed",
+    "exhibit.budget_by_log_n",
+    "exhibit.exact_normaliser",
+    "exhibit.exact_prefix_sums",
+    "exhibit.probable_privacy",
 }
 
 
@@ -76,7 +76,7 @@ def test_the_relative_bound_holds_for_values_of_one_sign(monkeypatch: pytest.Mon
 def test_a_failure_rarer_than_delta_violates_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: it is p_f against delta that matters."""
     monkeypatch.setattr(probable_privacy, "FAILURE", "1e-7")
-    assert not exhibits()["exhibits.probable_privacy"].refuted
+    assert not exhibits()["exhibit.probable_privacy"].refuted
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_failure_rarer_than_delta_violates_nothing(monkeypatch: pytest.MonkeyP
 )
 def test_a_file_without_exhibit_or_source_is_refused(content: Exhibit | None, complaint: str) -> None:
     module = ModuleType("broken")
-    module.__file__ = "spec/exhibits/broken.py"
+    module.__file__ = "spec/exhibit/broken.py"
     if content is not None:
         module.EXHIBIT = content  # type: ignore[attr-defined]
     with pytest.raises(ImportError, match=complaint):

@@ -12,7 +12,7 @@ from typing import Any
 from dpverify.spec.core.comparison import Comparison
 from dpverify.spec.core.exhibit import Exhibit
 from dpverify.spec.core.lemma import Source
-from dpverify.spec.exhibits._events import CTX, claim_on_event
+from dpverify.spec.exhibit._events import CTX, claim_on_event
 
 
 def counterexample() -> Comparison:

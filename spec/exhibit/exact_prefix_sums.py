@@ -12,7 +12,7 @@ from fractions import Fraction
 from dpverify.spec.core.comparison import Comparison
 from dpverify.spec.core.exhibit import Exhibit
 from dpverify.spec.core.lemma import Source
-from dpverify.spec.exhibits._events import claim_on_event
+from dpverify.spec.exhibit._events import claim_on_event
 
 
 def counterexample() -> Comparison:

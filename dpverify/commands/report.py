@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from dpverify import __version__
 from dpverify.commands import experiment
 from dpverify.commands.experiment import Experiment, Measurement
-from dpverify.commands.lemmas import checked_text, short_name
-from dpverify.spec import LedgerRow
+from dpverify.commands.lemmas import checked_text
+from dpverify.spec import LedgerRow, exhibits
 
 COLUMNS = (
     "mechanism", "covariates", "epsilon", "delta", "error bound", "worst error", "rms error", "R^2 to exact",
@@ -27,8 +27,10 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 70rem; m
 h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2.5rem }
 table { border-collapse: collapse; width: 100%; font-size: .85rem }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd; vertical-align: top }
-th { border-bottom: 2px solid #888 } td.number { text-align: right; font-variant-numeric: tabular-nums }
+th { border-bottom: 2px solid #888 } .number { text-align: right; font-variant-numeric: tabular-nums }
 pre { background: #f5f5f5; padding: .8rem; overflow-x: auto; font-size: .8rem; white-space: pre-wrap }
+td:first-child { overflow-wrap: anywhere; min-width: 9rem }
+.ledger td:nth-child(2) { min-width: 16rem } .ledger td:nth-child(3) { min-width: 14rem }
 .failed { color: #b00020; font-weight: 600 } .plots { display: flex; flex-wrap: wrap; gap: 1rem }
 .plots svg { flex: 1 1 28rem; max-width: 34rem; height: auto } .wide { overflow-x: auto }
 """
@@ -63,12 +65,13 @@ def html(ledger_rows: Sequence[LedgerRow], measured: Experiment) -> str:
             row.lemma.claim,
             ", ".join(row.evidence),
             checked_text(row),
-            ", ".join(map(short_name, row.enforced_by)),
+            ", ".join(name.rpartition(".")[2] for name in row.enforced_by),
             str(row.lemma.source),
         ]
         for row in ledger_rows
     ]
     certificates = "".join(f"<pre>{_escape(str(row.release.certificate))}</pre>" for row in measured.table)
+    shown = "".join(f"<pre>{_escape(exhibit.describe())}</pre>" for exhibit in exhibits().values())
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>dpverify report</title><style>{STYLE}</style></head><body>
 <h1>dpverify {__version__}: {len(ledger_rows)} lemmas, {_escape(verdict)}</h1>
@@ -79,8 +82,9 @@ of their public centre. The bound holds for each query with probability {1 - exp
 <div class="wide">{_table(COLUMNS, results, numbers_from=1)}</div>
 <div class="plots">{accuracy_plot(measured)}{error_plot(measured)}</div>
 <h2>Certificates</h2>{certificates}
+<h2>Published statements that fail when read literally</h2>{shown}
 <h2>Ledger</h2>
-<div class="wide">{_table(LEDGER_COLUMNS, ledger_cells)}
+<div class="wide ledger">{_table(LEDGER_COLUMNS, ledger_cells)}
 </div></body></html>
 """
 
@@ -128,16 +132,16 @@ def _svg(figure: Figure) -> str:
 
 
 def _table(header: Iterable[str], rows: Iterable[Sequence[str]], numbers_from: int | None = None) -> str:
-    head = "".join(f"<th>{_escape(name)}</th>" for name in header)
-    body = ""
-    for row in rows:
-        body += "<tr>"
-        for i, cell in enumerate(row):
+    def line(tag: str, texts: Iterable[str]) -> str:
+        out = "<tr>"
+        for i, text in enumerate(texts):
             kind = ' class="number"' if numbers_from is not None and i >= numbers_from else ""
-            kind = ' class="failed"' if cell == "FAILED" else kind
-            body += f"<td{kind}>{_escape(cell)}</td>"
-        body += "</tr>"
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            kind = ' class="failed"' if text == "FAILED" else kind
+            out += f"<{tag}{kind}>{_escape(text)}</{tag}>"
+        return out + "</tr>"
+
+    body = "".join(line("td", row) for row in rows)
+    return f"<table><thead>{line('th', header)}</thead><tbody>{body}</tbody></table>"
 
 
 def _reach(measured: Experiment) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 import dpverify as dv
-from dpverify.attention.release import Method
+from dpverify.cross_attention.release import Method
 
 CLAIM = dv.ApproxDP(1.0, 1e-6)
 BOUNDS = dv.Bounds(key=1.0, query=1.0, value=1.0, shape="positive_box")

@@ -49,7 +49,7 @@ def _run(options: argparse.Namespace, console: Console, errors: Console) -> int:
     if options.command == "lemma":
         from dpverify.commands.lemmas import show_lemma
 
-        return show_lemma(console, options.id, options.at)
+        return show_lemma(console, options.id, options.at, options.plot)
     if options.command == "release":
         from dpverify.commands import attention
 
@@ -82,8 +82,9 @@ def parser() -> argparse.ArgumentParser:
 
     commands.add_parser("lemmas", help="print the ledger: every lemma, its evidence, who enforces it")
 
-    lemma = commands.add_parser("lemma", help="explain one lemma and check it at a point")
+    lemma = commands.add_parser("lemma", help="explain one lemma (or exhibit) and check it at a point")
     lemma.add_argument("id", help="such as noise.truncated_laplace_variance; `dpverify lemmas` lists them")
+    lemma.add_argument("--plot", metavar="FILE", help="draw both sides over a range of one parameter (.svg, .png, .pdf)")
     lemma.add_argument(
         "--at", nargs="+", default=[], metavar="NAME=VALUE", help="the point; every parameter of the lemma"
     )

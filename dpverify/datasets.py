@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dpverify.attention.bounds import Bounds
+from dpverify.cross_attention.bounds import Bounds
 
 Array = npt.NDArray[np.float64]
 

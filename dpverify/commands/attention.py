@@ -8,8 +8,8 @@ import warnings
 from rich.console import Console
 from rich.markup import escape
 
-from dpverify.attention import Bounds, load_release, release_attention
 from dpverify.commands.files import read_array, write_array
+from dpverify.cross_attention import Bounds, load_release, release_attention
 from dpverify.guarantees import ApproxDP
 
 FAILURE_PROBABILITY = 0.05

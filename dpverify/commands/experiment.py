@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dpverify.attention import Release, attention, release_attention
-from dpverify.attention.release import Method
+from dpverify.cross_attention import Release, attention, release_attention
+from dpverify.cross_attention.release import Method
 from dpverify.datasets import HealthData, health_insurance
 from dpverify.errors import DrownedDenominatorWarning, OutOfBoundsWarning
 from dpverify.guarantees import ApproxDP

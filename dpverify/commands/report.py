@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dpverify import __version__
-from dpverify.commands import experiment
+from dpverify.commands import experiment, sandwich
 from dpverify.commands.experiment import Experiment, Measurement
 from dpverify.commands.lemmas import checked_text
+from dpverify.commands.sandwich import Slice
 from dpverify.spec import LedgerRow, exhibits
 
 COLUMNS = (
@@ -20,6 +21,7 @@ COLUMNS = (
     "build s", "query µs", "bytes",
 )  # fmt: skip
 LEDGER_COLUMNS = ("lemma", "statement", "claim", "evidence", "checked", "enforced by", "source")
+SANDWICH_COLUMNS = ("mechanism", "claim", "certified <=", "observed >=", "pairs")
 BLUE, ORANGE = "#0b5394", "#b45f06"
 
 STYLE = """
@@ -29,7 +31,7 @@ table { border-collapse: collapse; width: 100%; font-size: .85rem }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd; vertical-align: top }
 th { border-bottom: 2px solid #888 } .number { text-align: right; font-variant-numeric: tabular-nums }
 pre { background: #f5f5f5; padding: .8rem; overflow-x: auto; font-size: .8rem; white-space: pre-wrap }
-td:first-child { overflow-wrap: anywhere; min-width: 9rem }
+.ledger td:first-child { white-space: nowrap }
 .ledger td:nth-child(2) { min-width: 16rem } .ledger td:nth-child(3) { min-width: 14rem }
 .failed { color: #b00020; font-weight: 600 } .plots { display: flex; flex-wrap: wrap; gap: 1rem }
 .plots svg { flex: 1 1 28rem; max-width: 34rem; height: auto } .wide { overflow-x: auto }
@@ -53,7 +55,18 @@ def cells(row: Measurement) -> list[str]:
     ]
 
 
-def html(ledger_rows: Sequence[LedgerRow], measured: Experiment) -> str:
+def sandwich_cells(found: Slice) -> list[str]:
+    """One mechanism of the sandwich, in the order of SANDWICH_COLUMNS."""
+    return [
+        found.name,
+        f"({found.claim.epsilon:g}, {found.claim.delta:g})",
+        f"{found.upper:.3f}",
+        f"{found.lower:.3f}",
+        f"{found.pairs:,}",
+    ]
+
+
+def html(ledger_rows: Sequence[LedgerRow], measured: Experiment, slices: Sequence[Slice]) -> str:
     """The whole page."""
     failed = sum(row.failure is not None for row in ledger_rows)
     verdict = "every lemma holds at every point checked" if not failed else f"{failed} lemmas FAILED"
@@ -81,6 +94,13 @@ queries. Errors are in visits a year against exact attention; values reach {_rea
 of their public centre. The bound holds for each query with probability {1 - experiment.FAILURE_PROBABILITY:g}.</p>
 <div class="wide">{_table(COLUMNS, results, numbers_from=1)}</div>
 <div class="plots">{accuracy_plot(measured)}{error_plot(measured)}</div>
+<h2>Claimed, certified, observed</h2>
+<p>Epsilon at the claim's delta of the library's own mechanisms: what is claimed; an upper bound computed by exact
+composition of what is sampled; a lower bound observed by an anytime-valid audit on a worst pair of neighbours, wrong
+with probability {sandwich.ALPHA:g}. Zero means that the audit found nothing in so few outputs.
+The bars reach from observed to certified; the orange mark is the claim.</p>
+<div class="wide">{_table(SANDWICH_COLUMNS, map(sandwich_cells, slices), numbers_from=1)}</div>
+<div class="plots">{sandwich_plot(slices)}</div>
 <h2>Certificates</h2>{certificates}
 <h2>Published statements that fail when read literally</h2>{shown}
 <h2>Ledger</h2>
@@ -109,6 +129,17 @@ def error_plot(measured: Experiment) -> str:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.legend(frameon=False)
+    return _svg(figure)
+
+
+def sandwich_plot(slices: Sequence[Slice]) -> str:
+    """Observed lower and certified upper bound of every mechanism, with the claim."""
+    figure, axes = _figure("Observed lower bound to certified upper bound", "epsilon", "")
+    for height, found in enumerate(slices):
+        axes.plot([found.lower, found.upper], [height, height], "-", color=BLUE, linewidth=5, solid_capstyle="butt")
+        axes.plot([found.claim.epsilon], [height], "|", color=ORANGE, markersize=16, markeredgewidth=2)
+    axes.set_yticks(range(len(slices)), [found.name for found in slices])
+    axes.set_xlim(left=-0.03)
     return _svg(figure)
 
 

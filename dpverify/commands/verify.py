@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from dpverify.commands import experiment, report
+from dpverify.commands import experiment, report, sandwich
 from dpverify.commands.lemmas import show_ledger
 from dpverify.errors import InvalidArgument
 from dpverify.spec import LemmaReport, ledger, lemma, lemmas, verify_lemma
@@ -34,6 +34,11 @@ def verify(console: Console, output: str, *, workers: int) -> int:
             reports[done.lemma.id] = done
             progress.update(task, advance=1, description=f"lemmas: {done.lemma.id}")
         progress.update(task, description="lemmas")
+        task = progress.add_task("audits of the library's own mechanisms", total=None)
+        slices = []
+        for found in sandwich.run(workers):
+            slices.append(found)
+            progress.update(task, completed=len(slices), total=found.of)
         task = progress.add_task("releases", total=len(experiment.SWEEP) + 2)
 
         def step(what: str) -> None:
@@ -45,6 +50,7 @@ def verify(console: Console, output: str, *, workers: int) -> int:
     rows = ledger(reports)
     show_ledger(console, rows)
     console.print()
+    console.print(sandwich_table(slices))
     console.print(results_table(measured))
     console.print(
         f"Errors are in visits a year over {measured.queries} held-out queries, {measured.rows:,} private rows; "
@@ -52,16 +58,18 @@ def verify(console: Console, output: str, *, workers: int) -> int:
         highlight=False,
     )
     page = folder / "index.html"
-    page.write_text(report.html(rows, measured), encoding="utf-8")
+    page.write_text(report.html(rows, measured, slices), encoding="utf-8")
     failures = [r for r in reports.values() if not r.passed]
     for failed in failures:
         console.print(f"\n[red]FAILED[/] {failed.failure}", highlight=False)
+    for caught in (s for s in slices if s.violated):
+        console.print(f"\n[red]VIOLATED[/] {caught.name}: {caught.witness}", highlight=False)
     console.print(
         f"\n{len(reports) - len(failures)} of {len(reports)} lemmas hold at every point checked; "
         f"{time.perf_counter() - start:.0f} s; report: {page}",
         highlight=False,
     )
-    return 1 if failures else 0
+    return 1 if failures or any(s.violated for s in slices) else 0
 
 
 def check_lemmas(workers: int) -> Iterator[LemmaReport]:
@@ -96,6 +104,16 @@ def results_table(measured: experiment.Experiment) -> Table:
         table.add_column(column[0], justify="right")
     for i, name in enumerate(report.COLUMNS[1:], start=1):
         table.add_row(name, *(column[i] for column in columns))
+    return table
+
+
+def sandwich_table(slices: list[sandwich.Slice]) -> Table:
+    """Claimed, certified and observed epsilon on one line for every mechanism."""
+    table = Table(title="Claimed, certified, observed", title_justify="left", box=box.SIMPLE_HEAD)
+    for name in report.SANDWICH_COLUMNS:
+        table.add_column(name, justify="left" if name == "mechanism" else "right")
+    for found in sorted(slices, key=lambda s: s.name):
+        table.add_row(*report.sandwich_cells(found), style="red" if found.violated else None)
     return table
 
 

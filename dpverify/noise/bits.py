@@ -10,7 +10,11 @@ import numpy.typing as npt
 
 
 class BitSource(Protocol):
-    """A source of independent uniform bits."""
+    """A source of independent uniform bits.
+
+    A source may also have an attribute ``concurrent``: True if several threads may take words at once, so that a
+    draw need not be the same function of the words each time. Without it, words are taken in order by one thread.
+    """
 
     @property
     def private(self) -> bool:
@@ -26,6 +30,7 @@ class OSBits:
     """The operating system's cryptographic generator (``os.urandom``): the default everywhere."""
 
     private = True
+    concurrent = True
 
     def words(self, count: int) -> npt.NDArray[np.uint32]:
         return np.frombuffer(os.urandom(4 * count), dtype=np.uint32)
@@ -38,6 +43,7 @@ class SeededBits:
     """
 
     private = False
+    concurrent = False
 
     def __init__(self, seed: int) -> None:
         self._generator = np.random.Generator(np.random.PCG64(seed))

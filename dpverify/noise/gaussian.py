@@ -6,13 +6,21 @@ import math
 
 from scipy.special import ndtri
 
-from dpverify.checks import positive, positive_integer
+from dpverify.accounting import PrivacyLoss, from_gaussian, with_total_variation
 from dpverify.errors import CapacityError, InvalidArgument
 from dpverify.guarantees import ApproxDP
 from dpverify.noise import laws
 from dpverify.noise.composed import Law, OneTable, TwoScales
 from dpverify.noise.grid import ROUNDING_CHARGE, check_grid, power_of_two_below
-from dpverify.noise.integer_noise import MAX_HALF_WIDTH, TABLE_SHARE, IntegerNoise, table_bits
+from dpverify.noise.integer_noise import (
+    MAX_HALF_WIDTH,
+    TABLE_SHARE,
+    IntegerNoise,
+    check_counts,
+    check_epsilon,
+    check_sensitivity,
+    table_bits,
+)
 from dpverify.spec import contract
 from dpverify.spec.noise import (
     gaussian_profile,
@@ -24,6 +32,7 @@ from dpverify.spec.noise import (
 )
 
 ONE_TABLE_HALF_WIDTH = 1 << 16
+MAX_SIGMA = 2.0**40
 FINE_CELLS = 4  # deviation of the fine draw, in cells of the coarse one
 
 
@@ -67,25 +76,33 @@ class Gaussian(IntegerNoise):
         grid: float | None = None,
         on_grid: bool = False,
     ) -> None:
-        sensitivity = positive("sensitivity", sensitivity)
+        sensitivity = check_sensitivity(sensitivity)
         gaussian_profile.LEMMA.require(sensitivity=sensitivity, epsilon=claim.epsilon)
+        check_epsilon(claim)
         if claim.delta <= 0:
             raise InvalidArgument("delta", claim.delta, "positive for Gaussian noise")
-        draws = positive_integer("draws", draws)
-        changed = draws if changed is None else positive_integer("changed", changed)
+        draws, changed = check_counts(draws, changed)
         if on_grid and grid is None:
             raise InvalidArgument("grid", grid, "given when on_grid=True", "pass the grid that the data lies on")
         continuous_delta = claim.delta * (1 - TABLE_SHARE)
         wanted = power_of_two_below(sensitivity * ROUNDING_CHARGE / math.sqrt(changed))
         chosen = wanted if grid is None else check_grid(grid)
+        table_bits(claim, 2 * draws, 1)  # refuses a claim that no table can keep, before anything overflows
         self._covered = _covered(sensitivity, chosen, changed, on_grid)
         self.sigma = gaussian_profile.sigma(claim.epsilon, continuous_delta, self._covered)
+        if not max(self.sigma, self._covered) / chosen < MAX_SIGMA:
+            raise CapacityError(
+                f"noise of deviation {self.sigma:.3g} would take {self.sigma / chosen:.3g} steps of the grid "
+                f"{chosen:g}, above {MAX_SIGMA:.3g}; pass a coarser grid or raise epsilon"
+            )
         super().__init__(
             claim=claim,
             sensitivity=sensitivity,
             grid=chosen,
             shift=math.ceil(self._covered / chosen),
             draws=draws,
+            changed=changed,
+            on_grid=on_grid,
             law=_law(self.sigma / chosen, claim, draws),
         )
         integer_table_delta.LEMMA.enforce(delta_upper=self.delta(claim.epsilon), delta=claim.delta)
@@ -94,20 +111,27 @@ class Gaussian(IntegerNoise):
     def rounding_charge(self) -> float:
         return self._covered / self.sensitivity - 1.0
 
-    def delta(self, epsilon: float) -> float:
-        """Certified upper bound on delta(epsilon), for any number of draws.
-
-        The exact profile of the continuous law at the charged sensitivity plus the table's charge for every
-        draw; for one draw on the grid the exact profile of the table, if that is smaller.
+    def _delta_upper(self, epsilon: float) -> float:
+        """The exact profile of the continuous law at the charged sensitivity plus the table's charge for every draw;
+        for one draw on the grid the exact profile of the table, if that is smaller.
         """
         profile = gaussian_profile.delta(epsilon, self._covered, self.sigma) * (1 + 1e-10)
-        bound = min(1.0, math.nextafter(profile + self._table_charge(epsilon), math.inf))
+        bound = math.nextafter(profile + self._table_charge(epsilon), math.inf)
         return min(bound, self._table_delta(epsilon)) if self.draws == 1 and isinstance(self.law, OneTable) else bound
+
+    def privacy_loss(self) -> PrivacyLoss:
+        """For :func:`dpverify.accounting.certify`: the continuous law's, with the distance of all draws to it."""
+        distance = min(1.0, self.draws * self.law.total_variation * (1 + 1e-12))
+        return with_total_variation(from_gaussian(self.sigma, self._covered), distance)
 
 
 def _covered(sensitivity: float, grid: float, changed: int, on_grid: bool) -> float:
     """The l2 sensitivity once the data has been rounded to the grid; whole steps if only one number changes."""
     if on_grid:
+        if sensitivity < grid:
+            raise InvalidArgument(
+                "sensitivity", sensitivity, f"at least one step of the grid {grid:g}", "use a finer grid"
+            )
         return sensitivity
     if changed == 1:
         return grid_rounding.rounded_steps_scalar(sensitivity, grid) * grid
@@ -138,8 +162,8 @@ def _table(sigma: float, cut: float, claim: ApproxDP, draws: int) -> OneTable:
     half_width = max(1, math.ceil(cut * sigma))
     if half_width > MAX_HALF_WIDTH:
         raise CapacityError(
-            f"the noise table would need {2 * half_width + 1:,} entries, above {2 * MAX_HALF_WIDTH + 1:,}; use a "
-            "coarser grid or leave grid=None"
+            f"the noise table would need {2 * half_width + 1:,} entries, above {2 * MAX_HALF_WIDTH + 1:,}; pass a "
+            "coarser grid or raise epsilon"
         )
     return laws.gaussian(sigma, half_width, table_bits(claim, 2 * draws, half_width))
 

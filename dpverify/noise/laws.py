@@ -2,7 +2,7 @@
 
 On data that lies on the grid, adding rounded noise is a post-processing of adding the continuous noise
 (lemma ``noise.rounded_law``), so these tables inherit the continuous mechanism's privacy. Everything is
-fixed-point arithmetic on Python integers with 64 bits more than the table keeps.
+fixed-point arithmetic on Python integers with 64 (Gaussian: 32) bits more than the table keeps.
 """
 
 from __future__ import annotations
@@ -20,10 +20,14 @@ from dpverify.noise.composed import GeometricDigits, OneTable
 from dpverify.noise.table import IntegerTable
 from dpverify.spec.core.rounding import exp_lower
 
-GUARD = 64  # extra fixed-point bits
+Objects = npt.NDArray[np.object_]
+GUARD = 64  # extra fixed-point bits: chains of a million products lose 40
+GAUSSIAN_GUARD = 32  # no chain here: every value is within 4 units
+CHUNK = 1 << 12  # cells at a time: their integers stay in the cache
+KEPT = 16  # tables at hand for the next noise of the same law; the largest takes some 50 MB
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=KEPT)
 def truncated_laplace(rate: Fraction, half_width: int, bits: int) -> OneTable:
     """The law with density proportional to exp(-rate |z|) on [-(M + 1/2), M + 1/2], rounded to integers.
 
@@ -37,7 +41,7 @@ def truncated_laplace(rate: Fraction, half_width: int, bits: int) -> OneTable:
     return _two_sided(rate, half_width, 1, bits)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=KEPT)
 def truncated_laplace_digits(rate: Fraction, blocks: int, base: int, bits: int) -> GeometricDigits:
     """The same law for M = blocks * base as two independent digits, from tables of 2 blocks + 1 and base entries.
 
@@ -65,7 +69,7 @@ def _two_sided(rate: Fraction, blocks: int, base: int, bits: int) -> OneTable:
     return OneTable(IntegerTable.from_side(scaled, bits, tail_mass=0.0))
 
 
-def _powers(rate: Fraction, count: int, precision: int) -> npt.NDArray[np.object_]:
+def _powers(rate: Fraction, count: int, precision: int) -> Objects:
     """e^(-rate k) for k = 0 .. count - 1 in units of 2^-precision: a chain of products, each rounded down.
 
     Entry k is off by less than 2 k + 2 units.
@@ -79,7 +83,7 @@ def _powers(rate: Fraction, count: int, precision: int) -> npt.NDArray[np.object
     return out
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=KEPT)
 def gaussian(sigma: float, half_width: int, bits: int) -> OneTable:
     """N(0, sigma^2) in units of grid steps, rounded to integers; mass beyond M + 1/2 moves to zero.
 
@@ -91,24 +95,27 @@ def gaussian(sigma: float, half_width: int, bits: int) -> OneTable:
     The upper tail at the cell edges comes from Taylor polynomials around anchors 1/64 sigma apart whose
     coefficients mpmath computes with 30 bits to spare.
     """
-    precision = bits + GUARD
+    precision = bits + GAUSSIAN_GUARD
     tails = _upper_tails(sigma, half_width, precision)
     side = tails[:-1] - tails[1:]
-    scaled = (side + (1 << (GUARD - 1))) >> GUARD
+    scaled = (side + (1 << (GAUSSIAN_GUARD - 1))) >> GAUSSIAN_GUARD
     last = int(tails[-1]) + 4
     tail_mass = math.nextafter(2.0 * last / 2.0**precision, math.inf)
     return OneTable(IntegerTable.from_side(scaled, bits, tail_mass=tail_mass))
 
 
-def _upper_tails(sigma: float, half_width: int, precision: int) -> npt.NDArray[np.object_]:
+def _upper_tails(sigma: float, half_width: int, precision: int) -> Objects:
     """P[Z > (k + 1/2)] for k = 0..half_width in units of 2^-precision, each within 4 units.
 
     Cramer's inequality bounds the n-th Taylor coefficient of the normal tail by 1 / sqrt(n!); at distance at
-    most 2^-7 from an anchor the terms fall by more than 2^-7 each, and ``degree`` brings the rest below a unit.
+    most 2^-7 from an anchor the first term left out is below a quarter of a unit, and so is the sum of the rest.
+    Every step of Horner's rule errs by at most 1.5 units, and all but the last is multiplied by 2^-7.
     """
     ctx = mpmath.MPContext()
     ctx.prec = precision + 30
-    degree = math.ceil(precision / 8) + 2
+    degree = 1
+    while 7 * (degree + 1) + math.lgamma(degree + 2) / math.log(4) < precision + 3:
+        degree += 1
     spread = Fraction(sigma)
     numerators = (2 * np.arange(half_width + 1, dtype=object) + 1) * spread.denominator
     # position of each edge in units of 2^-precision sigma, and the nearest anchor
@@ -116,13 +123,22 @@ def _upper_tails(sigma: float, half_width: int, precision: int) -> npt.NDArray[n
     anchor_shift = precision - 6
     nearest = (position + (1 << (anchor_shift - 1))) >> anchor_shift
     offset = position - (nearest << anchor_shift)
-    index = nearest.astype(np.int64)
-    anchors = range(int(index[0]), int(index[-1]) + 1)
-    coefficients = np.array([_tail_taylor(ctx, a, degree, precision) for a in anchors], dtype=object)
-    index -= anchors[0]
-    value = coefficients[index, degree]
-    for n in range(degree - 1, -1, -1):
-        value = ((value * offset) >> precision) + coefficients[index, n]
+    anchors, index = np.unique(nearest.astype(np.int64), return_inverse=True)
+    coefficients = np.array([_tail_taylor(ctx, int(a), degree, precision) for a in anchors], dtype=object)
+    return np.concatenate(
+        [
+            _horner(coefficients, index[start : start + CHUNK], offset[start : start + CHUNK], precision)
+            for start in range(0, half_width + 1, CHUNK)
+        ]
+    )
+
+
+def _horner(coefficients: Objects, index: npt.NDArray[np.intp], offset: Objects, precision: int) -> Objects:
+    """Row ``index`` of the coefficients as polynomials in ``offset``, in fixed point."""
+    columns = coefficients[index].T
+    value = columns[-1]
+    for column in columns[-2::-1]:
+        value = ((value * offset) >> precision) + column
     return np.asarray(value, dtype=object)
 
 

@@ -88,7 +88,7 @@ class IntegerTable:
         return _delta_upper(self, shift, epsilon)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def _delta_upper(table: IntegerTable, shift: int, epsilon: float) -> Fraction:
     shifts: Iterable[int] = range(1, shift + 1)
     charge = Fraction(0)

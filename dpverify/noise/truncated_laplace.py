@@ -5,15 +5,22 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-import numpy as np
-
-from dpverify.checks import positive, positive_integer
+from dpverify.accounting import PrivacyLoss, from_approx_dp
+from dpverify.checks import positive
 from dpverify.errors import CapacityError, InvalidArgument
 from dpverify.guarantees import ApproxDP
 from dpverify.noise import laws
 from dpverify.noise.composed import Law, OneTable
 from dpverify.noise.grid import ROUNDING_CHARGE, check_grid, exact_steps, power_of_two_below
-from dpverify.noise.integer_noise import TABLE_SHARE, IntegerNoise, table_bits
+from dpverify.noise.integer_noise import (
+    TABLE_SHARE,
+    IntegerNoise,
+    check_counts,
+    check_epsilon,
+    check_sensitivity,
+    table_bits,
+)
+from dpverify.noise.losses import shifted_laplace
 from dpverify.spec import contract
 from dpverify.spec.noise import (
     geometric_digits,
@@ -80,34 +87,58 @@ class TruncatedLaplace(IntegerNoise):
         grid: float | None = None,
         on_grid: bool = False,
     ) -> None:
-        sensitivity = positive("sensitivity", sensitivity)
+        sensitivity = check_sensitivity(sensitivity)
         truncated_laplace_privacy.LEMMA.require(sensitivity=sensitivity, epsilon=claim.epsilon, delta=claim.delta)
-        draws = positive_integer("draws", draws)
-        changed = draws if changed is None else positive_integer("changed", changed)
+        check_epsilon(claim)
+        draws, changed = check_counts(draws, changed)
         self._continuous_delta = claim.delta * (1 - TABLE_SHARE)
         if on_grid and grid is None:
             raise InvalidArgument("grid", grid, "given when on_grid=True", "pass the grid that the data lies on")
         chosen = power_of_two_below(sensitivity * ROUNDING_CHARGE / changed) if grid is None else check_grid(grid)
         shift = _shift(sensitivity, chosen, changed, on_grid)
         law = _law(shift, claim, self._continuous_delta, draws)
-        super().__init__(claim=claim, sensitivity=sensitivity, grid=chosen, shift=shift, draws=draws, law=law)
+        super().__init__(
+            claim=claim,
+            sensitivity=sensitivity,
+            grid=chosen,
+            shift=shift,
+            draws=draws,
+            changed=changed,
+            on_grid=on_grid,
+            law=law,
+        )
         integer_table_delta.LEMMA.enforce(delta_upper=self.delta(claim.epsilon), delta=claim.delta)
 
-    def delta(self, epsilon: float) -> float:
-        """Certified upper bound on delta(epsilon).
-
-        One draw: the exact profile of the table. A vector: the continuous vector form at the claim's epsilon
-        plus the table's charge for every draw; below that epsilon, what any (epsilon, delta) mechanism keeps.
+    def _delta_upper(self, epsilon: float) -> float:
+        """One draw: the exact profile of the table. A vector: the continuous vector form at the claim's epsilon plus
+        the table's charge for every draw; below that epsilon, what any (epsilon, delta) mechanism keeps.
         """
         if self.draws == 1 and isinstance(self.law, OneTable):
             return self._table_delta(epsilon)
         claimed = self.claim.epsilon
         edge = Fraction(claimed) * (2 * self.law.half_width + 1) / (2 * self.shift)
-        outside = math.expm1(claimed) / (2.0 * math.expm1(float(edge))) * (1 + 1e-12)
-        delta = outside + self._table_charge(claimed)
+        delta = math.expm1(claimed) / (2.0 * math.expm1(float(edge))) * (1 + 1e-12) + self._table_charge(claimed)
         if epsilon < claimed:
-            delta = 1 - (1 - delta) * (math.exp(epsilon) + 1) / (math.exp(claimed) + 1)
-        return min(1.0, float(np.nextafter(delta, math.inf)))
+            # randomised response that fails with probability delta is the worst of them; no term cancels
+            delta += (1 - delta) * -math.expm1(epsilon - claimed) / (1 + math.exp(-claimed)) * (1 + 1e-12)
+        return math.nextafter(delta * (1 + 1e-15), math.inf)
+
+    def privacy_loss(self) -> PrivacyLoss:
+        """For :func:`dpverify.accounting.certify`: the exact loss if a neighbour changes one number; of a vector only
+        the (epsilon, delta) is known.
+        """
+        if self.changed == 1:
+            return self.privacy_loss_at(self.sensitivity)
+        return from_approx_dp(self.claim.epsilon, self.delta(self.claim.epsilon))
+
+    def privacy_loss_at(self, change: float) -> PrivacyLoss:
+        """The loss where one number changes by at most ``change``, > 0 and at most the sensitivity."""
+        change = positive("change", change)
+        if change > self.sensitivity:
+            raise InvalidArgument("change", change, f"at most the sensitivity, {self.sensitivity:g}")
+        shift = _shift(change, self.grid, 1, self.on_grid)
+        rate = Fraction(self.claim.epsilon) / self.shift
+        return shifted_laplace(rate, self.law.half_width, shift, self.law.total_variation)
 
 
 def _shift(sensitivity: float, grid: float, changed: int, on_grid: bool) -> int:
@@ -131,6 +162,7 @@ def _law(shift: int, claim: ApproxDP, delta: float, draws: int) -> Law:
     rate = Fraction(claim.epsilon) / shift
     if half_width <= ONE_TABLE_HALF_WIDTH:
         return laws.truncated_laplace(rate, half_width, table_bits(claim, draws, half_width))
-    base = 1 << (half_width // ONE_TABLE_HALF_WIDTH).bit_length()
+    # at most 2^15 blocks, until the digits themselves would outgrow that: then as many of either
+    base = 1 << min((half_width // ONE_TABLE_HALF_WIDTH).bit_length(), (half_width.bit_length() + 1) // 2)
     blocks = -(-half_width // base)
     return laws.truncated_laplace_digits(rate, blocks, base, table_bits(claim, draws, blocks + base))

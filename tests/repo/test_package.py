@@ -133,6 +133,20 @@ def test_make_refuses_an_old_python_and_says_what_to_do(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+def test_public_names_resolve_and_importing_the_package_imports_nothing_heavy():
+    script = (
+        "import sys, dpverify\n"
+        "assert not {'numpy', 'scipy', 'mpmath'} & set(sys.modules)\n"
+        "missing = [n for n in dpverify.__all__ if not hasattr(dpverify, n)]\n"
+        "assert not missing, missing\n"
+        "assert callable(dpverify.attention) and callable(dpverify.audit) and callable(dpverify.replay)\n"
+        "try:\n    dpverify.nonsense\nexcept AttributeError as error:\n    assert 'nonsense' in str(error)\n"
+        "else:\n    raise SystemExit('an unknown name resolved')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
 def test_helpers_of_these_tests_find_faults(tmp_path):
     """Control: the checks above would see an assert, a pickle and a float draw."""
     bad = tmp_path / "bad.py"

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpverify import Bounds, DrownedDenominatorWarning, InvalidArgument, attention
-from dpverify.attention import dptree, functional, integer_sums
-from dpverify.attention.answers import ratio
-from dpverify.attention.parameters import Parameters
-from dpverify.attention.polynomial import PolynomialFeatures
+from dpverify.cross_attention import dptree, functional, integer_sums
+from dpverify.cross_attention.answers import ratio
+from dpverify.cross_attention.parameters import Parameters
+from dpverify.cross_attention.polynomial import PolynomialFeatures
 from dpverify.nodes import NoisyNodes
 from dpverify.spec import ConclusionViolated
 from dpverify.spec.kernel import feature_identity

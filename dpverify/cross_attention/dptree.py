@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dpverify.attention.parameters import Parameters
+from dpverify.cross_attention.parameters import Parameters
 from dpverify.certificate import Certificate
 from dpverify.guarantees import ApproxDP
 from dpverify.nodes import NoisyNodes

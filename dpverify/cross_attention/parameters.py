@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from dpverify.attention.bounds import Bounds
-from dpverify.attention.polynomial import PolynomialFeatures
+from dpverify.cross_attention.bounds import Bounds
+from dpverify.cross_attention.polynomial import PolynomialFeatures
 from dpverify.spec.kernel import feature_norm, polynomial_minimum, relative_error, relative_error_signed
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dpverify.attention.parameters import Parameters
+from dpverify.cross_attention.parameters import Parameters
 from dpverify.spec import contract
 from dpverify.spec.attention import functional_sensitivity
 from dpverify.spec.kernel import feature_norm

@@ -1,0 +1,37 @@
+"""What can go wrong in an audit, each error carrying what it speaks of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dpverify.errors import InvalidArgument, PrivacyViolation
+
+
+class MechanismFailed(RuntimeError):
+    """The mechanism raised. Attributes: ``dataset`` ("d0" or "d1"), ``size``, ``seed``, ``spawn_key``, ``error``."""
+
+    def __init__(self, dataset: str, size: int, seed: int, spawn_key: tuple[int, ...], error: str) -> None:
+        self.dataset, self.size, self.seed, self.spawn_key, self.error = dataset, size, seed, spawn_key, error
+        super().__init__(
+            f"the mechanism raised on {dataset} at size = {size}, seed = {seed}: {error}; reproduce with "
+            f"mechanism({dataset}, {size}, numpy.random.default_rng("
+            f"numpy.random.SeedSequence({seed}, spawn_key={spawn_key})))"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:  # joblib carries it home from a worker
+        return type(self), (self.dataset, self.size, self.seed, self.spawn_key, self.error)
+
+
+class BadOutput(InvalidArgument):
+    """The mechanism returned something that is not ``size`` outputs of one kind."""
+
+
+class AuditFinding(PrivacyViolation):
+    """An audit rejected the claim. Attribute ``result``: the audit's result."""
+
+    def __init__(self, message: str, result: Any) -> None:
+        self.result = result
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.args[0], self.result)

@@ -1,0 +1,200 @@
+"""Columns learned from past outputs: numbers that are large where d0 is more likely and small where d1 is.
+
+``learn_table`` is for outputs with one coordinate or few distinct rows, ``learn_logistic`` for vectors and for
+mixtures of categories with numbers. What they learn decides the power of an audit, never its error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+BINS = 48
+FEATURES = 256
+HUGE = 1e100  # far beyond any scale, and squares do not overflow
+LEVELS = 12  # a coordinate with at most this many values is a category
+
+
+@dataclass(frozen=True)
+class TableScore:
+    """Looks an output's key up among ``edges`` (bin i is [edges[i-1], edges[i])); the score is of its bin.
+
+    ``projection`` turns rows with several coordinates into one key; None takes the only coordinate itself.
+    """
+
+    edges: Floats
+    scores: Floats
+    nan_score: float
+    projection: Floats | None = None
+
+    def __call__(self, outputs: Floats) -> Floats:
+        keys = _keys(outputs, self.projection)
+        found = self.scores[np.searchsorted(self.edges, keys, "right")]
+        return np.where(np.isnan(keys), self.nan_score, found)[:, None]
+
+    def describe(self) -> str:
+        return "the learned likelihood ratio of the output" + ("" if self.projection is None else " row")
+
+
+def _keys(outputs: Floats, projection: Floats | None) -> Floats:
+    """One number a row, summed in a fixed order: equal rows must get equal keys, whatever the block's size."""
+    if projection is None:
+        return outputs[:, 0]
+    keys = np.zeros(len(outputs))
+    for j, factor in enumerate(projection):
+        keys += outputs[:, j] * factor
+    return keys
+
+
+def learn_table(x: Floats, y: Floats) -> TableScore | None:
+    """Log ratio of smoothed bin frequencies; None for vectors of many distinct rows."""
+    projection = None
+    if x.shape[1] > 1:
+        # a fixed vector that is rationally independent for practical purposes: distinct rows get distinct keys
+        projection = np.sqrt(2.0 + np.arange(x.shape[1])) % 1.0 + 0.5
+    keys_x, keys_y = _keys(x, projection), _keys(y, projection)
+    pooled = np.sort(np.concatenate([keys_x, keys_y]))
+    known = pooled[~np.isnan(pooled)]
+    distinct, repeats = np.unique(known, return_counts=True)
+    if projection is not None and (len(distinct) > len(known) // 4 or len(distinct) > 4096):
+        return None
+    if len(distinct) <= len(known) // 4:
+        atoms = distinct[np.argsort(repeats, kind="stable")[-4096:]]
+    else:
+        atoms = distinct[repeats > max(3.0, 0.002 * len(known))]
+    bins = min(BINS, max(4, len(known) // 32))
+    quantiles = known[(np.linspace(0, 1, bins + 1)[1:-1] * len(known)).astype(np.int64)] if len(known) else known
+    edges = np.unique(np.concatenate([quantiles, atoms, np.nextafter(atoms, np.inf)]))
+    here_x, here_y = (
+        np.bincount(np.searchsorted(edges, k[~np.isnan(k)], "right"), minlength=len(edges) + 1).astype(np.float64)
+        for k in (keys_x, keys_y)
+    )
+    nan_x, nan_y = (float(np.isnan(k).sum()) for k in (keys_x, keys_y))
+    scores = np.log((here_x + 1.0) / (here_y + 1.0))
+    return TableScore(edges, scores, float(np.log((nan_x + 1.0) / (nan_y + 1.0))), projection)
+
+
+@dataclass(frozen=True)
+class Features:
+    """How an output becomes features: per coordinate either levels or a scale with knots; then products."""
+
+    centre: Floats
+    scale: Floats
+    levels: tuple[Floats | None, ...]
+    knots: tuple[Floats | None, ...]
+    crossed: tuple[int, ...]  # categories whose levels get slopes of their own
+    squares: bool
+
+    def __call__(self, outputs: Floats) -> Floats:
+        numeric: list[Floats] = []
+        plain: list[Floats] = []
+        for j, (levels, knots) in enumerate(zip(self.levels, self.knots, strict=True)):
+            value = outputs[:, j]
+            plain.append(np.isnan(value)[:, None].astype(np.float64))
+            if levels is not None:
+                plain.append((value[:, None] == levels).astype(np.float64))
+                continue
+            z = np.nan_to_num(_scaled(value, self.centre[j], self.scale[j]))
+            numeric.append(z[:, None])
+            if knots is not None:
+                numeric.append(np.maximum(z[:, None] - knots, 0.0))
+            elif self.squares:
+                numeric.append(z[:, None] ** 2)
+        blocks = plain + numeric
+        for j in self.crossed:
+            levels = self.levels[j]
+            for level in () if levels is None else levels:
+                inside = (outputs[:, j] == level).astype(np.float64)[:, None]
+                blocks.extend(part * inside for part in numeric)
+        return np.concatenate([np.ones((len(outputs), 1)), *blocks], axis=1)
+
+
+@dataclass(frozen=True)
+class LogisticScore:
+    """The log odds that an output came from d0, by ridge logistic regression on ``features``."""
+
+    features: Features
+    weights: Floats
+    telling: tuple[int, ...]  # the coordinates with the widest contribution, for the reader
+
+    def __call__(self, outputs: Floats) -> Floats:
+        return (self.features(outputs) @ self.weights)[:, None]
+
+    def describe(self) -> str:
+        named = ", ".join(f"output[{j}]" for j in self.telling)
+        return f"the learned log odds of d0 against d1 (mostly from {named})"
+
+
+def learn_logistic(x: Floats, y: Floats, limit: int = 20_000) -> LogisticScore:
+    """Fit by Newton steps with a ridge; features grow with the data."""
+    x, y = x[-limit:], y[-limit:]
+    pooled = np.concatenate([x, y])
+    features = _features(pooled)
+    table = features(pooled)
+    label = np.repeat([1.0, 0.0], [len(x), len(y)])
+    ridge = np.full(table.shape[1], 1.0 + 1e-4 * len(pooled))
+    ridge[0] = 1e-6
+    weights = np.zeros(table.shape[1])
+    for _ in range(8):
+        linear = np.clip(table @ weights, -30.0, 30.0)
+        chance = 1.0 / (1.0 + np.exp(-linear))
+        slope = table.T @ (label - chance) - ridge * weights
+        curve = (table * (chance * (1.0 - chance))[:, None]).T @ table + np.diag(ridge)
+        step = np.linalg.solve(curve, slope)
+        weights = weights + step * min(1.0, 8.0 / max(1.0, float(np.abs(step).max())))
+        if float(np.abs(step).max()) < 1e-3:
+            break
+    return LogisticScore(features, weights, _telling(features, weights, pooled[:512]))
+
+
+def _scaled(values: Floats, centre: float, scale: float) -> Floats:
+    """Standardised and clipped to eight units; NaN stays."""
+    scaled: Floats = np.clip((np.clip(values, -HUGE, HUGE) - centre) / scale, -8.0, 8.0)
+    return scaled
+
+
+def _telling(features: Features, weights: Floats, outputs: Floats) -> tuple[int, ...]:
+    """The three coordinates whose shuffling changes the score most (a fixed rotation stands for the shuffle)."""
+    score = features(outputs) @ weights
+    spread = []
+    for j in range(min(outputs.shape[1], 64)):
+        moved = outputs.copy()
+        moved[:, j] = np.roll(moved[:, j], len(moved) // 2)
+        spread.append(float(np.std(features(moved) @ weights - score)))
+    return tuple(int(j) for j in np.argsort(spread)[::-1][:3])
+
+
+def _features(pooled: Floats) -> Features:
+    rows, width = pooled.shape
+    finite = np.where(np.isfinite(pooled), np.clip(pooled, -HUGE, HUGE), np.nan)
+    blank = np.isnan(finite).all(axis=0)
+    finite[:, blank] = 0.0
+    centre = np.nanmedian(finite, axis=0)
+    low, high = np.nanquantile(finite, [0.16, 0.84], axis=0)
+    spread = np.nanstd(finite, axis=0)
+    scale = np.maximum(np.where(high > low, 0.5 * (high - low), np.where(spread > 0, spread, 1.0)), 1e-100)
+    # one feature for every 16 rows, at most FEATURES; knots where that leaves room for them
+    room = min(FEATURES, rows // 16) // max(width, 1)
+    number = min(8, room - 2)
+    levels: list[Floats | None] = []
+    knots: list[Floats | None] = []
+    for j in range(width):
+        distinct = np.unique(finite[~np.isnan(finite[:, j]), j])
+        category = len(distinct) <= LEVELS and rows >= 4 * len(distinct)
+        levels.append(distinct if category else None)
+        z = _scaled(finite[:, j], centre[j], scale[j])
+        knots.append(
+            np.unique(np.nanquantile(z, np.linspace(0.02, 0.98, number))) if number >= 2 and not category else None
+        )
+    sizes = [0 if v is None else len(v) for v in levels]
+    numeric = sum(1 + (0 if k is None else len(k)) for k, v in zip(knots, levels, strict=True) if v is None)
+    crossed, used = [], 2 * width + sum(sizes) + numeric
+    for j in np.argsort(sizes, kind="stable"):
+        if sizes[j] >= 2 and numeric and used + sizes[j] * numeric <= min(FEATURES, rows // 8):
+            crossed.append(int(j))
+            used += sizes[j] * numeric
+    return Features(centre, scale, tuple(levels), tuple(knots), tuple(crossed), rows >= 32 * width)

@@ -23,6 +23,7 @@ EXAMPLES = """examples:
   dpverify lemma noise.truncated_laplace_variance --at sensitivity=1 epsilon=0.7 delta=1e-5
   dpverify release --keys K.npy --values V.csv --epsilon 1 --delta 1e-6 \\
                    --key-bound 1 --value-bound 10 -o attention.dpv
+  dpverify gallery                                 broken mechanisms, each caught with a witness
   dpverify query attention.dpv Q.npy -o answers.npy
 
 exit status: 0 all is well, 1 a check failed, 2 bad usage or input"""
@@ -49,7 +50,7 @@ def _run(options: argparse.Namespace, console: Console, errors: Console) -> int:
     if options.command == "lemma":
         from dpverify.commands.lemmas import show_lemma
 
-        return show_lemma(console, options.id, options.at, options.plot)
+        return show_lemma(console, options.id, options.at, options.plot, options.over)
     if options.command == "release":
         from dpverify.commands import attention
 
@@ -58,6 +59,10 @@ def _run(options: argparse.Namespace, console: Console, errors: Console) -> int:
         from dpverify.commands import attention
 
         return attention.query(console, errors, options)
+    if options.command == "gallery":
+        from dpverify.commands.gallery import show_gallery
+
+        return show_gallery(console, options.seed)
     from dpverify.commands.verify import verify
 
     return verify(console, options.output, workers=options.workers)
@@ -84,7 +89,10 @@ def parser() -> argparse.ArgumentParser:
 
     lemma = commands.add_parser("lemma", help="explain one lemma (or exhibit) and check it at a point")
     lemma.add_argument("id", help="such as noise.truncated_laplace_variance; `dpverify lemmas` lists them")
-    lemma.add_argument("--plot", metavar="FILE", help="draw both sides over a range of one parameter (.svg, .png, .pdf)")
+    lemma.add_argument("--plot", metavar="FILE", help="draw both sides over a range of one parameter (svg, png, pdf)")
+    lemma.add_argument(
+        "--over", metavar="NAME", help="the parameter to draw over; default: epsilon or the first number"
+    )
     lemma.add_argument(
         "--at", nargs="+", default=[], metavar="NAME=VALUE", help="the point; every parameter of the lemma"
     )
@@ -125,6 +133,9 @@ def parser() -> argparse.ArgumentParser:
     query.add_argument("release", help="file written by `dpverify release`")
     query.add_argument("queries", help="(m, d) array, .npy or .csv")
     query.add_argument("-o", "--output", required=True, metavar="FILE", help=".npy or .csv")
+
+    gallery = commands.add_parser("gallery", help="broken mechanisms, each caught by an audit with a witness")
+    gallery.add_argument("--seed", type=int, default=0, help="of the audits (%(default)s)")
     return top
 
 

@@ -17,40 +17,54 @@ from dpverify.spec import Comparison, ConclusionViolated, HypothesisNotMet, Inte
 
 FORMATS = (".svg", ".png", ".pdf")
 BLUE, ORANGE = "#0b5394", "#b45f06"
-LEAST_POINTS, MOST_POINTS, BUDGET_S = 5, 33, 0.4
+LEAST_POINTS, MOST_POINTS, BUDGET_S = 5, 33, 0.3
 MOST_PANELS = 4
 
 
-def save_plot(stated: Lemma, parameters: Mapping[str, Any], path: str) -> str:
-    """Write the picture and return one line that says what it shows.
+def check_plot(stated: Lemma, path: str, over: str | None) -> str:
+    """The parameter to draw over, once everything about the picture is known to be possible.
 
-    The conclusions are evaluated along the first parameter that is a real number (else the first integer), the
-    others as given, at as many points as a fraction of a second allows.
+    Raises:
+        InvalidArgument: no such folder, format or numeric parameter.
     """
     if Path(path).suffix.lower() not in FORMATS:
         raise InvalidArgument("--plot", path, f"a file name ending in {', '.join(FORMATS)}")
-    name, parameter = plotted_parameter(stated)
+    if not Path(path).resolve().parent.is_dir():
+        raise InvalidArgument("--plot", path, "in a folder that exists")
+    numeric = [name for name, p in stated.domain.items() if isinstance(p, Real | Integer) and name != "seed"]
+    if over is not None and over not in numeric:
+        raise InvalidArgument("--over", over, f"one of the numeric parameters {', '.join(numeric)}")
+    if not numeric:
+        raise InvalidArgument("--plot", stated.id, "for a lemma with a numeric parameter")
+    return over or ("epsilon" if "epsilon" in numeric else numeric[0])
+
+
+def save_plot(stated: Lemma, parameters: Mapping[str, Any], path: str, name: str) -> str:
+    """Write the picture and return one line that says what it shows.
+
+    The conclusions are evaluated along one parameter, the others as given, at as many points as a fraction of a
+    second allows.
+    """
+    parameter = stated.domain[name]
+    if not isinstance(parameter, Real | Integer):
+        raise InvalidArgument("--over", name, "a numeric parameter")
     found = along(stated, parameters, name, parameter)
     labels = list(dict.fromkeys(c.label for _, comparisons in found for c in comparisons))[:MOST_PANELS]
     columns = min(2, len(labels))
     rows = math.ceil(len(labels) / columns)
-    figure = Figure(figsize=(5.2 * columns, 3.4 * rows), layout="constrained")
-    figure.suptitle(stated.id, x=0.01, ha="left", fontsize=11)
+    width, height = 5.2 * columns, 3.4 * rows + 0.6
+    figure = Figure(figsize=(width, height))
+    # fixed margins in inches: a layout engine would draw everything twice, a second
+    margins = {"left": 0.8 / width, "right": 1 - 0.2 / width, "bottom": 0.55 / height, "top": 1 - 0.95 / height}
+    figure.subplots_adjust(**margins, wspace=0.25, hspace=0.35)
+    figure.text(0.1 / width, 1 - 0.28 / height, stated.id, fontsize=11)
+    figure.text(0.1 / width, 1 - 0.5 / height, stated.claim, fontsize=7 if columns > 1 else 5)
     for panel, label in enumerate(labels):
         axes = figure.add_subplot(rows, columns, panel + 1)
         curves = [(x, c) for x, comparisons in found for c in comparisons if c.label == label]
-        _draw(axes, stated, name, label, curves, log=isinstance(parameter, Real) and parameter.log)
+        _draw(axes, name, label, curves, log=isinstance(parameter, Real) and parameter.log)
     figure.savefig(path, metadata={"Date": None} if path.lower().endswith(".svg") else None)
     return f"{path}: both sides over {name}, at {len(found)} points"
-
-
-def plotted_parameter(stated: Lemma) -> tuple[str, Real | Integer]:
-    """The parameter along which a lemma is drawn."""
-    for kind in (Real, Integer):
-        for name, parameter in stated.domain.items():
-            if isinstance(parameter, kind) and name != "seed":
-                return name, parameter
-    raise InvalidArgument("--plot", stated.id, "a lemma with a numeric parameter")
 
 
 def along(
@@ -91,9 +105,7 @@ def _spread(parameter: Real | Integer) -> list[Any]:
     return [float(low + share * (high - low)) for share in shares]
 
 
-def _draw(
-    axes: Axes, stated: Lemma, name: str, label: str, curves: list[tuple[float, Comparison]], *, log: bool
-) -> None:
+def _draw(axes: Axes, name: str, label: str, curves: list[tuple[float, Comparison]], *, log: bool) -> None:
     x = [at for at, _ in curves]
     tight = [(c.lhs[c.worst], c.rhs[c.worst]) for _, c in curves]
     left, right = (np.array([_float(pair[side]) for pair in tight]) for side in (0, 1))
@@ -108,7 +120,8 @@ def _draw(
         axes.set_yscale("log")
     axes.set_xlabel(name)
     axes.set_ylabel(curves[0][1].unit)
-    axes.set_title(label or stated.claim, loc="left", fontsize=8, wrap=True)
+    axes.set_title(label, loc="left", fontsize=8)
+    axes.minorticks_off()
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize=7)
 

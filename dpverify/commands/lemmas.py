@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import mpmath
@@ -45,6 +45,7 @@ def show_ledger(console: Console, rows: Sequence[LedgerRow] | None = None) -> No
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         show_edge=False,
+        padding=(0, 1, 0, 0),
     )
     wide = console.width >= WIDE
     longest = max((len(row.lemma.id) for row in shown), default=0)
@@ -100,19 +101,23 @@ def short_name(qualified: str) -> str:
     return qualified.removeprefix("dpverify.")
 
 
-def show_lemma(console: Console, lemma_id: str, at: Sequence[str], plot: str | None = None) -> int:
+def show_lemma(
+    console: Console, lemma_id: str, at: Sequence[str], plot: str | None = None, over: str | None = None
+) -> int:
     """Statement, idea of the proof, evidence and a worked number; exit status 1 if the conclusion fails there.
 
     Args:
         lemma_id: of a lemma, or of an exhibit (which fails, as it should: status 0).
         at: "name=value" for every parameter, or nothing for a point of the lemma's domain.
         plot: file for a picture of both sides over a range of one parameter (.svg, .png or .pdf), or None.
+        over: that parameter; if not given, epsilon or the first number.
     """
     if lemma_id in exhibits():
         return show_exhibit(console, exhibits()[lemma_id], at, plot)
     stated = lemma(lemma_id)
     parameters = parse_point(stated, at) if at else first_point(stated)
     stated.require(**parameters)
+    draw = _plotter(stated, parameters, plot, over)
     row = next(r for r in ledger() if r.lemma.id == lemma_id)
     console.rule(stated.id, align="left")
     show_docstring(console, stated.module)
@@ -131,11 +136,23 @@ def show_lemma(console: Console, lemma_id: str, at: Sequence[str], plot: str | N
         console.print(f"[bold]{name:12}[/] {escape(text)}", highlight=False)
     console.print(f"\nat {', '.join(f'{k} = {v!r}' for k, v in parameters.items())}", highlight=False)
     status = show_check(console, stated, parameters)
-    if plot is not None:
-        from dpverify.commands.lemma_plots import save_plot
-
-        console.print(f"  {save_plot(stated, parameters, plot)}", highlight=False)
+    if draw is not None:
+        console.print(f"  {escape(draw())}", highlight=False)
     return status
+
+
+def _plotter(
+    stated: Lemma, parameters: Mapping[str, Any], plot: str | None, over: str | None
+) -> Callable[[], str] | None:
+    """What draws the picture, once its arguments have been checked; matplotlib is loaded only for that."""
+    if plot is None:
+        if over is not None:
+            raise InvalidArgument("--over", over, "given together with --plot FILE")
+        return None
+    from dpverify.commands.lemma_plots import check_plot, save_plot
+
+    name = check_plot(stated, plot, over)
+    return lambda: save_plot(stated, parameters, plot, name)
 
 
 def show_check(console: Console, stated: Lemma, parameters: Mapping[str, Any]) -> int:

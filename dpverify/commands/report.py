@@ -10,8 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dpverify import __version__
-from dpverify.commands import experiment, sandwich
+from dpverify.audits.gallery import CLAIM
+from dpverify.commands import experiment, gallery, sandwich
 from dpverify.commands.experiment import Experiment, Measurement
+from dpverify.commands.gallery import Caught
 from dpverify.commands.lemmas import checked_text
 from dpverify.commands.sandwich import Slice
 from dpverify.spec import LedgerRow, exhibits
@@ -21,6 +23,7 @@ COLUMNS = (
     "build s", "query µs", "bytes",
 )  # fmt: skip
 LEDGER_COLUMNS = ("lemma", "statement", "claim", "evidence", "checked", "enforced by", "source")
+GALLERY_COLUMNS = ("mechanism", "mistake", "caught after", "epsilon >=", "witness", "see")
 SANDWICH_COLUMNS = ("mechanism", "claim", "certified <=", "observed >=", "pairs")
 BLUE, ORANGE = "#0b5394", "#b45f06"
 
@@ -66,7 +69,9 @@ def sandwich_cells(found: Slice) -> list[str]:
     ]
 
 
-def html(ledger_rows: Sequence[LedgerRow], measured: Experiment, slices: Sequence[Slice]) -> str:
+def html(
+    ledger_rows: Sequence[LedgerRow], measured: Experiment, slices: Sequence[Slice], caught: Sequence[Caught]
+) -> str:
     """The whole page."""
     failed = sum(row.failure is not None for row in ledger_rows)
     verdict = "every lemma holds at every point checked" if not failed else f"{failed} lemmas FAILED"
@@ -84,6 +89,7 @@ def html(ledger_rows: Sequence[LedgerRow], measured: Experiment, slices: Sequenc
         for row in ledger_rows
     ]
     certificates = "".join(f"<pre>{_escape(str(row.release.certificate))}</pre>" for row in measured.table)
+    broken = [[c.name, c.mistake, *gallery.cells(c)[1:], c.corrected] for c in caught]
     shown = "".join(f"<pre>{_escape(exhibit.describe())}</pre>" for exhibit in exhibits().values())
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>dpverify report</title><style>{STYLE}</style></head><body>
@@ -101,6 +107,10 @@ with probability {sandwich.ALPHA:g}. Zero means that the audit found nothing in 
 The bars reach from observed to certified; the orange mark is the claim.</p>
 <div class="wide">{_table(SANDWICH_COLUMNS, map(sandwich_cells, slices), numbers_from=1)}</div>
 <div class="plots">{sandwich_plot(slices)}</div>
+<h2>Broken mechanisms, caught</h2>
+<p>Mistakes that were made in print or in code. Each claims ({CLAIM.epsilon:g}, {CLAIM.delta:g})-DP; an anytime-valid
+audit stopped as soon as the evidence sufficed (false-alarm probability {gallery.ALPHA:g}) and names the event.</p>
+<div class="wide">{_table(GALLERY_COLUMNS, broken)}</div>
 <h2>Certificates</h2>{certificates}
 <h2>Published statements that fail when read literally</h2>{shown}
 <h2>Ledger</h2>

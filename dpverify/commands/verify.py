@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from dpverify.commands import experiment, report, sandwich
+from dpverify.audits.gallery import gallery as broken_mechanisms
+from dpverify.commands import experiment, gallery, report, sandwich
 from dpverify.commands.lemmas import show_ledger
 from dpverify.errors import InvalidArgument
 from dpverify.spec import LemmaReport, ledger, lemma, lemmas, verify_lemma
@@ -39,6 +40,11 @@ def verify(console: Console, output: str, *, workers: int) -> int:
         for found in sandwich.run(workers):
             slices.append(found)
             progress.update(task, completed=len(slices), total=found.of)
+        task = progress.add_task("gallery of broken mechanisms", total=None)
+        caught = []
+        for broken in gallery.run():
+            caught.append(broken)
+            progress.update(task, completed=len(caught), total=len(broken_mechanisms()))
         task = progress.add_task("releases", total=len(experiment.SWEEP) + 2)
 
         def step(what: str) -> None:
@@ -51,6 +57,7 @@ def verify(console: Console, output: str, *, workers: int) -> int:
     show_ledger(console, rows)
     console.print()
     console.print(sandwich_table(slices))
+    console.print(gallery.table(caught))
     console.print(results_table(measured))
     console.print(
         f"Errors are in visits a year over {measured.queries} held-out queries, {measured.rows:,} private rows; "
@@ -58,18 +65,19 @@ def verify(console: Console, output: str, *, workers: int) -> int:
         highlight=False,
     )
     page = folder / "index.html"
-    page.write_text(report.html(rows, measured, slices), encoding="utf-8")
+    page.write_text(report.html(rows, measured, slices, caught), encoding="utf-8")
     failures = [r for r in reports.values() if not r.passed]
     for failed in failures:
         console.print(f"\n[red]FAILED[/] {failed.failure}", highlight=False)
-    for caught in (s for s in slices if s.violated):
-        console.print(f"\n[red]VIOLATED[/] {caught.name}: {caught.witness}", highlight=False)
+    for violated in (s for s in slices if s.violated):
+        console.print(f"\n[red]VIOLATED[/] {violated.name}: {violated.witness}", highlight=False)
     console.print(
         f"\n{len(reports) - len(failures)} of {len(reports)} lemmas hold at every point checked; "
         f"{time.perf_counter() - start:.0f} s; report: {page}",
         highlight=False,
     )
-    return 1 if failures or any(s.violated for s in slices) else 0
+    bad = failures or any(s.violated for s in slices) or not all(c.violated for c in caught)
+    return 1 if bad else 0
 
 
 def check_lemmas(workers: int) -> Iterator[LemmaReport]:

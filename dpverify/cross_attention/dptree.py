@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dpverify.cross_attention.parameters import Parameters
 from dpverify.certificate import Certificate
+from dpverify.cross_attention.parameters import Parameters
 from dpverify.guarantees import ApproxDP
 from dpverify.nodes import NoisyNodes
 from dpverify.noise.bits import BitSource

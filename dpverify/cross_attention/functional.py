@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
+from dpverify.certificate import Certificate, noise_summary
 from dpverify.cross_attention.integer_sums import Array, Grids, choose_grids, outer_product_sums
 from dpverify.cross_attention.parameters import Parameters
-from dpverify.certificate import Certificate, noise_summary
 from dpverify.guarantees import Adjacency, ApproxDP
 from dpverify.noise import Gaussian
 from dpverify.noise.bits import BitSource

@@ -10,6 +10,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from dpverify.certificate import Certificate
+from dpverify.checks import positive, positive_integer, probability
 from dpverify.cross_attention import storage
 from dpverify.cross_attention.answers import ratio
 from dpverify.cross_attention.bounds import Bounds
@@ -17,8 +19,6 @@ from dpverify.cross_attention.dptree import MOMENTS, TreeState, release_dptree
 from dpverify.cross_attention.exact import check_queries, check_rows, check_scale
 from dpverify.cross_attention.functional import FunctionalState, release_functional
 from dpverify.cross_attention.parameters import Parameters
-from dpverify.certificate import Certificate
-from dpverify.checks import positive, positive_integer, probability
 from dpverify.errors import CapacityError, InvalidArgument, OutOfBoundsWarning, ReleaseFileError
 from dpverify.guarantees import ApproxDP
 from dpverify.noise.bits import BitSource, OSBits

@@ -55,7 +55,7 @@ class OneTable:
     def half_width(self) -> int:
         return self.table.half_width
 
-    @property
+    @cached_property
     def variance(self) -> float:
         return self.table.variance
 
@@ -92,7 +92,7 @@ class TwoScales:
     def half_width(self) -> int:
         return self.cell * self.coarse.half_width + self.fine.half_width
 
-    @property
+    @cached_property
     def variance(self) -> float:
         return self.cell**2 * self.coarse.variance + self.fine.variance
 
@@ -124,7 +124,7 @@ class GeometricDigits:
     def half_width(self) -> int:
         return self.base * self.leading.half_width
 
-    @property
+    @cached_property
     def variance(self) -> float:
         leading, trailing = self.leading.table, self.trailing.table
         # with m = |leading entry| >= 1 the magnitude is base m - (base - 1 - b)

@@ -1,6 +1,8 @@
 """Documents are true: their Python runs, their commands exist, their lemmas and links are there."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,11 +32,9 @@ def test_there_is_python_to_run():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_lemmas_named_in_documents_exist(page):
-    chapters = {name.split(".")[0] for name in dv.spec.lemmas()} | {"exhibit"}
-    known = set(dv.spec.lemmas()) | set(dv.spec.exhibits())
-    for name in re.findall(r"`([a-z]+\.[a-z0-9_]+)`", page.read_text()):
-        if name.split(".")[0] in chapters:
-            assert name in known, f"{page.name} names {name}"
+    text = page.read_text()
+    for name in re.findall(r"lemmas?\s+`([a-z]+\.[a-z0-9_]+)`", text) + re.findall(r"`(exhibit\.[a-z0-9_]+)`", text):
+        assert name in {**dv.spec.lemmas(), **dv.spec.exhibits()}, f"{page.name} names {name}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -64,3 +64,18 @@ def test_documents_do_not_name_the_machine_they_were_written_on():
         text = path.read_text()
         assert "/work/" not in text
         assert "/tmp/" not in text
+
+
+@pytest.mark.slow
+def test_the_audit_in_the_readme_finds_the_bug(tmp_path):
+    """As a user would: the block in a file of its own, plain pytest, the fixture from the installed package."""
+    block = next(b.values[0] for b in BLOCKS if "dp_audit" in b.values[0])
+    (tmp_path / "test_mine.py").write_text(block)
+    fixed = block.replace("scale=1.0", "scale=2.0").replace("test_my", "test_fixed")
+    (tmp_path / "test_fixed.py").write_text(fixed)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "1 failed, 1 passed" in done.stdout
+    assert "PrivacyViolation" in done.stdout
+    assert "output is at least" in done.stdout or "output is at most" in done.stdout or "output is below" in done.stdout

@@ -6,7 +6,7 @@ again and compared with what Coq prints (:func:`audit`); and the links let Coq c
 (:func:`check_links`).
 """
 
-from dpverify.spec.core.proofs.auditing import audit, recheck, take_snapshot
+from dpverify.spec.core.proofs.auditing import audit, recheck, rechecked, take_snapshot
 from dpverify.spec.core.proofs.coq import build, coq_missing
 from dpverify.spec.core.proofs.errors import CoqMissing, Problem, ProofsRejected
 from dpverify.spec.core.proofs.links import check_links
@@ -27,5 +27,6 @@ __all__ = [
     "coq_missing",
     "read_snapshot",
     "recheck",
+    "rechecked",
     "take_snapshot",
 ]

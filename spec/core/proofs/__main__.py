@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from dpverify.spec.core.proofs.auditing import audit, recheck, take_snapshot
+from dpverify.spec.core.proofs.auditing import audit, recheck, rechecked, take_snapshot
 from dpverify.spec.core.proofs.errors import CoqMissing, ProofsRejected
 from dpverify.spec.core.proofs.links import check_links
 from dpverify.spec.core.proofs.mutants import run_mutants
@@ -34,7 +34,7 @@ def _perform(step: str) -> str:
     cited = check_ties(lemmas().values(), kept)
     if step == "audit":
         audit(citations=cited)
-    state = "proved and audited" if step == "audit" else "in the snapshot (not rechecked here)"
+    state = "proved and audited" if rechecked() else "in the snapshot (not rechecked here)"
     return f"{len(kept.theorems)} theorems {state}, {len(cited)} of them cited by lemmas"
 
 

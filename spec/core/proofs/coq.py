@@ -73,7 +73,7 @@ def build(source: Path = PROOFS, into: Path | None = None, limit_s: float = 600.
         for name in ["_CoqProject", *wanted]:
             _copy_if_changed(source / name, folder / name)
         _run(["coq_makefile", "-f", "_CoqProject", "-o", "CoqMakefile"], folder, 60)
-        done = _run(["make", "-f", "CoqMakefile", "-j1"], folder, limit_s)
+        done = _run(["make", "-f", "CoqMakefile", f"-j{min(2, os.cpu_count() or 1)}"], folder, limit_s)
         if done.returncode != 0:
             reject([_failure(source, done)])
     return folder

@@ -148,6 +148,31 @@ def net_claims() -> list[Claim]:
     return claims
 
 
+def sensitivity_claims() -> list[Claim]:
+    """Python's l2-sensitivity of the released matrix is the bound of the theorem, its hypotheses met, rounded up."""
+    claims, lemma = [], "attention.functional_sensitivity"
+    for b2, kernel_min, v, c, nonnegative in (
+        (1.0, -1.0, 1.0, 0.5, False),
+        (2.5, 0.0, 1.5, 0.25, False),
+        (3.0, 0.125, 2.0, 3.0, True),
+        (1.0, -0.5, 1.0, 4.0, True),
+    ):
+        value = function(lemma, "l2")(b2, kernel_min, v, c, values_nonnegative=nonnegative)
+        low, high = Fraction(c) ** 2 - (0 if nonnegative else Fraction(v) ** 2), Fraction(c) ** 2 + Fraction(v) ** 2
+        least = min(k * rho for k in (Fraction(kernel_min), Fraction(b2)) for rho in (low, high))
+        k, b, v2, c2, m = (
+            _real(x) for x in (Fraction(kernel_min), Fraction(b2), high - Fraction(c) ** 2, Fraction(c) ** 2, least)
+        )
+        bound, square = f"2 * ({b} * ({v2} + {c2})) - 2 * {m}", _real(Fraction(value) ** 2)
+        statement = (
+            f"{m} <= {k} * {_real(low)} /\\ {m} <= {k} * ({c2} + {v2}) /\\ {m} <= {b} * {_real(low)} /\\ "
+            f"{m} <= {b} * ({c2} + {v2}) /\\ {bound} <= {square} <= ({bound}) * {_real(1 + TOLERANCE)}"
+        )
+        call = f"l2({b2}, {kernel_min}, {v}, {c}, values_nonnegative={nonnegative}) = {value!r}"
+        claims.append(Claim(lemma, call, f"{statement}. Proof. repeat split; lra. Qed."))
+    return claims
+
+
 def decomposition_claims(heights: Sequence[int] = range(7)) -> list[Claim]:
     """For every interval of every tree up to height 6, Coq's canonical decomposition is Python's, node by node."""
     lemma = "tree.interval_decomposition"
@@ -194,6 +219,7 @@ def all_claims() -> list[Claim]:
         *truncated_laplace_claims(),
         *error_claims(),
         *net_claims(),
+        *sensitivity_claims(),
         *decomposition_claims(),
         *table_claims(),
     ]

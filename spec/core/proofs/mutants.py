@@ -72,6 +72,12 @@ MUTANTS = (
     Mutant("Lipschitz.v", "Theorem net_extension", "e + 2 * L * e0", "e + L * e0"),
     Mutant("NetSize.v", "Theorem net_cardinality", "<= 2 * e0 * INR N", "<= 3 * e0 * INR N"),
     Mutant("Betting.v", "Theorem wealth_factor_nonneg", "/ (exp eps + delta)", "1"),
+    Mutant("Hoeffding.v", "Theorem hoeffding (", "(2 * sum_squares bs)", "(sum_squares bs)"),
+    Mutant("Hoeffding.v", "Theorem bernstein (", "b * t / 3", "b * t / 4"),
+    Mutant("Features.v", "Fixpoint features_at", "sqrt (INR (fact b))", "INR (fact b)"),
+    Mutant("Rounding.v", "Theorem round_l1", "Z.of_nat m - 1", "Z.of_nat m - 2"),
+    Mutant("TableMonotone.v", "Section Monotone", "w i * w (S j) <= w (S i) * w j", "w i * w j <= w (S i) * w (S j)"),
+    Mutant("HockeyStick.v", "Definition hockey_stick", "exp eps * q i", "q i"),
     Mutant("Exhibits.v", "Theorem budget_split_by_height_fails", "k := (h + 1)%nat", "k := h"),
 )
 

@@ -23,7 +23,6 @@ from dpverify.spec.core.rounding import exp_lower
 Objects = npt.NDArray[np.object_]
 GUARD = 64  # extra fixed-point bits: chains of a million products lose 40
 GAUSSIAN_GUARD = 32  # no chain here: every value is within 4 units
-CHUNK = 1 << 12  # cells at a time: their integers stay in the cache
 KEPT = 16  # tables at hand for the next noise of the same law; the largest takes some 50 MB
 
 
@@ -92,8 +91,8 @@ def gaussian(sigma: float, half_width: int, bits: int) -> OneTable:
         half_width: M >= 1.
         bits: the weights sum to 2^bits.
 
-    The upper tail at the cell edges comes from Taylor polynomials around anchors 1/64 sigma apart whose
-    coefficients mpmath computes with 30 bits to spare.
+    The upper tail at the cell edges comes from Taylor polynomials whose coefficients mpmath computes with 30 bits to
+    spare.
     """
     precision = bits + GAUSSIAN_GUARD
     tails = _upper_tails(sigma, half_width, precision)
@@ -107,54 +106,43 @@ def gaussian(sigma: float, half_width: int, bits: int) -> OneTable:
 def _upper_tails(sigma: float, half_width: int, precision: int) -> Objects:
     """P[Z > (k + 1/2)] for k = 0..half_width in units of 2^-precision, each within 4 units.
 
-    Cramer's inequality bounds the n-th Taylor coefficient of the normal tail by 1 / sqrt(n!); at distance at
-    most 2^-7 from an anchor the first term left out is below a quarter of a unit, and so is the sum of the rest.
-    Every step of Horner's rule errs by at most 1.5 units, and all but the last is multiplied by 2^-7.
+    Edges are taken in runs of at most sigma / 64, with a Taylor polynomial about the middle one, in the number j of
+    steps from it. Cramer's inequality bounds the n-th coefficient of the normal tail by 1 / sqrt(n!); at most 2^-7
+    sigma from the middle the first term left out is below an eighth of a unit, and so is the sum of the rest. The
+    coefficients carry ``spare`` bits more, so that their rounding, times powers of j, stays below a unit in sum;
+    Horner's rule itself is exact in integers.
     """
-    ctx = mpmath.MPContext()
-    ctx.prec = precision + 30
-    degree = 1
-    while 7 * (degree + 1) + math.lgamma(degree + 2) / math.log(4) < precision + 3:
+    degree = 0
+    run = max(1, math.floor(sigma / 64.0))
+    reach = run // 2
+    while reach and 7 * (degree + 1) + math.lgamma(degree + 2) / math.log(4) < precision + 3:
         degree += 1
-    spread = Fraction(sigma)
-    numerators = (2 * np.arange(half_width + 1, dtype=object) + 1) * spread.denominator
-    # position of each edge in units of 2^-precision sigma, and the nearest anchor
-    position = (numerators << precision) // (2 * spread.numerator)
-    anchor_shift = precision - 6
-    nearest = (position + (1 << (anchor_shift - 1))) >> anchor_shift
-    offset = position - (nearest << anchor_shift)
-    anchors, index = np.unique(nearest.astype(np.int64), return_inverse=True)
-    coefficients = np.array([_tail_taylor(ctx, int(a), degree, precision) for a in anchors], dtype=object)
-    return np.concatenate(
-        [
-            _horner(coefficients, index[start : start + CHUNK], offset[start : start + CHUNK], precision)
-            for start in range(0, half_width + 1, CHUNK)
-        ]
+    spare = degree * reach.bit_length() + 1
+    ctx = mpmath.MPContext()
+    ctx.prec = precision + spare + 30
+    step = ctx.mpf(1) / ctx.mpf(sigma)
+    middles = range(reach, half_width + 1 + reach, run)
+    coefficients = np.array(
+        [_tail_taylor(ctx, (m + ctx.mpf(0.5)) * step, step, degree, precision + spare) for m in middles], dtype=object
     )
+    steps = np.arange(-reach, run - reach).astype(object)
+    value = coefficients[:, -1:] + 0 * steps
+    for n in range(degree - 1, -1, -1):
+        value = value * steps + coefficients[:, n : n + 1]
+    return np.asarray(value.ravel()[: half_width + 1] >> spare, dtype=object)
 
 
-def _horner(coefficients: Objects, index: npt.NDArray[np.intp], offset: Objects, precision: int) -> Objects:
-    """Row ``index`` of the coefficients as polynomials in ``offset``, in fixed point."""
-    columns = coefficients[index].T
-    value = columns[-1]
-    for column in columns[-2::-1]:
-        value = ((value * offset) >> precision) + column
-    return np.asarray(value, dtype=object)
-
-
-def _tail_taylor(ctx: Any, anchor: int, degree: int, precision: int) -> list[int]:
-    """Taylor coefficients of P[Z > x] at x = anchor / 64 in units of 2^-precision.
+def _tail_taylor(ctx: Any, x: Any, step: Any, degree: int, precision: int) -> list[int]:
+    """Taylor coefficients of P[Z > x + j step] in j, in units of 2^-precision.
 
     The n-th derivative of the density is (-1)^n He_n(x) phi(x), with He_{n+1} = x He_n - n He_{n-1}.
     """
-    x = ctx.mpf(anchor) / 64
     density = ctx.exp(-x * x / 2) / ctx.sqrt(2 * ctx.pi)
     scaled = [ctx.erfc(x / ctx.sqrt(2)) / 2]
-    before, here, factor = ctx.mpf(0), ctx.mpf(1), ctx.mpf(1)
+    before, here, factor = ctx.mpf(0), ctx.mpf(1), density
     for n in range(1, degree + 1):
-        factor /= n
-        sign = -1 if n % 2 else 1
-        scaled.append(sign * here * density * factor)
+        factor *= -step / n
+        scaled.append(here * factor)
         before, here = here, x * here - (n - 1) * before
     return [int(ctx.nint(ctx.ldexp(value, precision))) for value in scaled]
 

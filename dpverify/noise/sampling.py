@@ -22,7 +22,7 @@ from dpverify.errors import InvalidArgument
 from dpverify.noise.bits import BitSource
 from dpverify.noise.table import IntegerTable
 
-CHUNK = 1 << 17  # draws at a time: keeps the work in the cache
+CHUNK = 1 << 16  # draws at a time: keeps the work in the cache
 GUIDE_BITS = (8, 22)  # 4 bytes a cell: 16 MiB at most
 NEAR = 2  # boundaries of an open cell that are tried one by one, before a search over all
 

@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 MARGIN = 2.0**-40  # taken off every bet's logarithm: above all rounding in it and in sums of millions of them
-STEPS = 9  # of Newton's method; an inexact optimum costs growth in the second order and fairness nothing
+STEPS = 7  # of Newton's method; an inexact optimum costs growth in the second order and fairness nothing
 
 
 @dataclass(frozen=True)

@@ -81,8 +81,8 @@ def choose_events(columns: Floats, per_column: int) -> EventTable:
     fractions = np.concatenate(
         [
             np.linspace(0.0, 1.0, per_column + 2)[1:-1],
-            0.5 / per_column * 2.0 ** -np.arange(10),
-            1.0 - 0.5 / per_column * 2.0 ** -np.arange(10),
+            0.5 / per_column * 2.0 ** (-0.5 * np.arange(20)),
+            1.0 - 0.5 / per_column * 2.0 ** (-0.5 * np.arange(20)),
         ]
     )
     for column in range(columns.shape[1]):

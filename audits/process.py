@@ -18,7 +18,7 @@ from dpverify.audits.scores import LogisticScore, TableScore, learn_logistic, le
 FIRST, GROWTH, LARGEST = 4, 0.25, 8192  # pairs in the first block; growth of the blocks; pairs in the largest
 EAGER = 4096  # up to so many pairs the events are chosen anew for every block
 LEARN_FROM = 32  # pairs before a score is learned
-BREADTH = ((64, 10), (16, 6), (8, 4))  # single and paired events on each side, for small to large blocks
+BREADTH = ((16, 5), (8, 4), (8, 4))  # single and paired events on each side, for small to large blocks
 WIDE = 64  # coordinates watched one by one
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         ReleaseFileError,
     )
     from dpverify.guarantees import Adjacency, ApproxDP
-    from dpverify.noise import Gaussian, OSBits, SeededBits, TruncatedLaplace
+    from dpverify.noise import Gaussian, OSBits, SeededBits, TruncatedLaplace, calibrate, tree_alternatives
     from dpverify.tree import DPTree
 
 __version__ = "0.1.0"
@@ -42,7 +42,7 @@ _HOMES = {
         "ReleaseFileError",
     ),
     "guarantees": ("Adjacency", "ApproxDP"),
-    "noise": ("Gaussian", "OSBits", "SeededBits", "TruncatedLaplace"),
+    "noise": ("Gaussian", "OSBits", "SeededBits", "TruncatedLaplace", "calibrate", "tree_alternatives"),
     "tree": ("DPTree",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -69,11 +69,13 @@ __all__ = [
     "audit",
     "audit_likelihood",
     "audits",
+    "calibrate",
     "certify",
     "load_release",
     "release_attention",
     "replay",
     "spec",
+    "tree_alternatives",
 ]
 
 

@@ -11,12 +11,24 @@ import numpy.typing as npt
 
 from dpverify.errors import InvalidArgument
 
+EXACT_INTEGERS = 2**53  # up to here every integer is a float64
+
 
 def finite_array(name: str, values: npt.ArrayLike, *, rank: int | None = None) -> npt.NDArray[np.float64]:
-    """``values`` as float64, refusing NaN, infinities, other types and (if given) another rank."""
+    """``values`` as float64, refusing NaN, infinities, other types and (if given) another rank.
+
+    Integers beyond 2^53 and wider floats are refused too: as float64 they would be rounded before anything looks at
+    them, which moves neighbours apart by more than their sensitivity.
+    """
     raw = np.asarray(values)
     if raw.dtype.kind not in "fiub":
         raise InvalidArgument(name, f"an array of dtype {raw.dtype}", "an array of real numbers")
+    if raw.dtype.kind in "iu" and raw.size:
+        largest = max(int(raw.max()), -int(raw.min()))
+        if largest > EXACT_INTEGERS:
+            raise InvalidArgument(name, largest, "at most 2^53 in magnitude for integers", "rescale the data")
+    if raw.dtype.kind == "f" and raw.dtype.itemsize > 8:
+        raise InvalidArgument(name, f"an array of dtype {raw.dtype}", "of a dtype that float64 holds exactly")
     array = raw.astype(np.float64, copy=False)
     if rank is not None and array.ndim != rank:
         raise InvalidArgument(name, f"an array of shape {array.shape}", f"an array of {rank} dimensions")

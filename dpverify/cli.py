@@ -1,4 +1,4 @@
-"""The command line: `dpverify verify | lemmas | lemma | release | query`.
+"""The command line: `dpverify verify | lemmas | lemma | audit | gallery | release | query`.
 
 Exit status: 0 all is well, 1 a check failed, 2 bad usage or bad input.
 """
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from dpverify import __version__
+from dpverify.commands.audit import add_arguments
 
 OK, FAILED, USAGE = 0, 1, 2
 INPUT_ERRORS = (ValueError, FileNotFoundError, MemoryError, OSError, KeyError)
@@ -23,6 +24,7 @@ EXAMPLES = """examples:
   dpverify lemma noise.truncated_laplace_variance --at sensitivity=1 epsilon=0.7 delta=1e-5
   dpverify release --keys K.npy --values V.csv --epsilon 1 --delta 1e-6 \\
                    --key-bound 1 --value-bound 10 -o attention.dpv
+  dpverify audit my_package.module:mechanism --pair D0.npy D1.npy --epsilon 1 --delta 1e-6
   dpverify gallery                                 broken mechanisms, each caught with a witness
   dpverify query attention.dpv Q.npy -o answers.npy
 
@@ -59,6 +61,10 @@ def _run(options: argparse.Namespace, console: Console, errors: Console) -> int:
         from dpverify.commands import attention
 
         return attention.query(console, errors, options)
+    if options.command == "audit":
+        from dpverify.commands import audit
+
+        return audit.run(options)
     if options.command == "gallery":
         from dpverify.commands.gallery import show_gallery
 
@@ -133,6 +139,14 @@ def parser() -> argparse.ArgumentParser:
     query.add_argument("release", help="file written by `dpverify release`")
     query.add_argument("queries", help="(m, d) array, .npy or .csv")
     query.add_argument("-o", "--output", required=True, metavar="FILE", help=".npy or .csv")
+
+    audit = commands.add_parser(
+        "audit",
+        help="test a mechanism of your own against its claim",
+        description="Test mechanism(dataset, size, rng) -> outputs against a claim, on two neighbouring datasets. "
+        "Exit status: 0 no violation found (which proves nothing), 1 violation, 2 usage.",
+    )
+    add_arguments(audit)
 
     gallery = commands.add_parser("gallery", help="broken mechanisms, each caught by an audit with a witness")
     gallery.add_argument("--seed", type=int, default=0, help="of the audits (%(default)s)")

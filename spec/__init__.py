@@ -9,6 +9,7 @@ if __name__ != "dpverify.spec":
 from dpverify.spec.core.comparison import Comparison, at_most, equal
 from dpverify.spec.core.contract import contract
 from dpverify.spec.core.domain import Choice, Integer, Real
+from dpverify.spec.core.enclosure import Enclosure
 from dpverify.spec.core.errors import ConclusionViolated, HypothesisNotMet, OracleUnreliable
 from dpverify.spec.core.exhibit import Exhibit, exhibits
 from dpverify.spec.core.ledger import LedgerRow, ledger
@@ -21,6 +22,7 @@ __all__ = [
     "Choice",
     "Comparison",
     "ConclusionViolated",
+    "Enclosure",
     "Exhibit",
     "Hypothesis",
     "HypothesisNotMet",

@@ -17,7 +17,7 @@ from dpverify.spec import Comparison, ConclusionViolated, HypothesisNotMet, Inte
 
 FORMATS = (".svg", ".png", ".pdf")
 BLUE, ORANGE = "#0b5394", "#b45f06"
-LEAST_POINTS, MOST_POINTS, BUDGET_S = 5, 33, 0.3
+LEAST_POINTS, MOST_POINTS, BUDGET_S = 5, 33, 0.12
 MOST_PANELS = 4
 
 
@@ -55,7 +55,7 @@ def save_plot(stated: Lemma, parameters: Mapping[str, Any], path: str, name: str
     width, height = 5.2 * columns, 3.4 * rows + 0.6
     figure = Figure(figsize=(width, height))
     # fixed margins in inches: a layout engine would draw everything twice, a second
-    margins = {"left": 0.8 / width, "right": 1 - 0.2 / width, "bottom": 0.55 / height, "top": 1 - 0.95 / height}
+    margins = {"left": 0.85 / width, "right": 1 - 0.2 / width, "bottom": 0.55 / height, "top": 1 - 0.95 / height}
     figure.subplots_adjust(**margins, wspace=0.25, hspace=0.35)
     figure.text(0.1 / width, 1 - 0.28 / height, stated.id, fontsize=11)
     figure.text(0.1 / width, 1 - 0.5 / height, stated.claim, fontsize=7 if columns > 1 else 5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -93,7 +94,8 @@ def hypotheses_text(stated: Lemma) -> str:
 
 
 def trusts_text(stated: Lemma) -> str:
-    return "; ".join(stated.trusts) or "nothing beyond the oracle's arithmetic"
+    enclosing = ["mpmath's outward rounding"] if stated.enclosure is not None else []
+    return "; ".join([*stated.trusts, *enclosing]) or "nothing beyond the oracle's arithmetic"
 
 
 def short_name(qualified: str) -> str:
@@ -162,7 +164,9 @@ def show_check(console: Console, stated: Lemma, parameters: Mapping[str, Any]) -
     except ConclusionViolated as error:
         console.print(escape(str(error)), style="red", highlight=False, soft_wrap=True)
         return 1
-    except (ArithmeticError, OracleUnreliable) as error:
+    except HypothesisNotMet:  # of a formula inside
+        raise
+    except (ArithmeticError, ValueError, OracleUnreliable) as error:
         raise InvalidArgument(
             "--at",
             " ".join(f"{k}={v!r}" for k, v in parameters.items()),
@@ -252,8 +256,8 @@ def parse_value(name: str, text: str, parameter: Parameter) -> Any:
         number = ast.literal_eval(text)
     except (ValueError, SyntaxError):
         number = None
-    if isinstance(number, bool) or not isinstance(number, int | float):
-        raise InvalidArgument("--at", f"{name}={text}", f"{name} = a number")
+    if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+        raise InvalidArgument("--at", f"{name}={text}", f"{name} = a finite number")
     if isinstance(parameter, Real):
         return number
     if number != int(number):

@@ -13,7 +13,6 @@ from dpverify.errors import InvalidArgument
 
 ROUNDING_CHARGE = 1e-3  # an automatic grid costs at most this share of the sensitivity, if memory allows
 MAX_STEPS = 2.0**62
-EXACT_INTEGERS = 2**53  # every integer up to here is a float
 
 
 def power_of_two_below(value: float) -> float:
@@ -33,15 +32,8 @@ def to_steps(values: npt.ArrayLike, grid: float) -> npt.NDArray[np.int64]:
     """Values rounded to the nearest multiple of ``grid``, halves upwards, as integers.
 
     Rounding is monotone and commutes with steps of the grid, so values at most k steps apart stay so. The
-    division by a power of two is exact. Integers beyond 2^53 are refused: as floats they would be rounded before
-    they are put on the grid, which moves neighbours apart by more than the sensitivity.
+    division by a power of two is exact.
     """
-    raw = np.asarray(values)
-    if raw.dtype.kind in "iu" and raw.size and max(int(raw.max()), -int(raw.min())) > EXACT_INTEGERS:
-        largest = max(int(raw.max()), -int(raw.min()))
-        raise InvalidArgument("values", largest, "at most 2^53 in magnitude for integers", "rescale the data")
-    if raw.dtype.kind == "f" and raw.dtype.itemsize > 8:
-        raise InvalidArgument("values", f"an array of dtype {raw.dtype}", "of a dtype that float64 holds exactly")
     with np.errstate(over="ignore", under="ignore"):
         scaled = finite_array("values", values) / grid
     if np.any(np.abs(scaled) >= MAX_STEPS):

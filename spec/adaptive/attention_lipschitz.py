@@ -85,6 +85,9 @@ LEMMA = Lemma(
     oracle=oracle,
     conclude=conclude,
     hypotheses=one_of("shape", SHAPES),
-    theorems=("Lipschitz.attention_lipschitz",),
+    theorems=(
+        "Lipschitz.attention_lipschitz",
+        "Lipschitz.attention_lipschitz_centred",
+    ),
     trusts=("float64 evaluation within the stated slack",),
 )

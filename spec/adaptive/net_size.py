@@ -54,4 +54,5 @@ LEMMA = Lemma(
         *at_least(1, "dimension"),
         *positive("radius"),
     ),
+    theorems=("NetSize.net_cardinality",),
 )

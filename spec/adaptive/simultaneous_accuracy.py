@@ -52,4 +52,5 @@ LEMMA = Lemma(
         *positive("failure_probability"),
         *at_least(1, "net_size"),
     ),
+    theorems=("HockeyStick.union_bound",),
 )

@@ -64,5 +64,6 @@ LEMMA = Lemma(
     formula=weights,
     oracle=oracle,
     conclude=conclude,
+    theorems=("Ratio.wavg_between",),
     trusts=("float64 evaluation within the stated slack",),
 )

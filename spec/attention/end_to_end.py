@@ -89,5 +89,6 @@ LEMMA = Lemma(
         Hypothesis("E2 < D", ("share",), lambda p: 0 <= p["share"] < 1),
         VALUE_BOUND,
     ),
+    theorems=("Endtoend.released_error_interval",),
     trusts=("float64 evaluation within the stated slack",),
 )

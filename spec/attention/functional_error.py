@@ -17,6 +17,7 @@ from typing import Any
 
 import scipy.special
 
+from dpverify.spec.attention._functional import sum_tail
 from dpverify.spec.attention._ratio import CTX
 from dpverify.spec.core.comparison import Comparison, at_most, equal
 from dpverify.spec.core.domain import Integer, Real
@@ -48,20 +49,8 @@ def deviation(
 
 
 def oracle(small: float, large: float, threshold: float) -> Any:
-    """P[|X + Y| > threshold], X and Y normal with those deviations, small <= large: convolution by trapezoids.
-
-    The integrand is a Gaussian of width at least small / sqrt(2); steps of small / 2 leave a relative 1e-17.
-    """
-
-    def tail(ctx: Any) -> Any:
-        a, b, t = ctx.mpf(small), ctx.mpf(large), ctx.mpf(threshold)
-        reach = 2 * (int(t * a / (a * a + b * b)) + 11)
-        width = b * ctx.sqrt(2)
-        steps = range(-reach, reach + 1)
-        total = ctx.fsum(ctx.exp(-ctx.mpf(j * j) / 8) * ctx.erfc((t - a * j / 2) / width) for j in steps)
-        return total / (2 * ctx.sqrt(2 * ctx.pi))
-
-    return at_two_precisions(tail, digits=20, agreement=15)
+    """P[|X + Y| > threshold], X and Y normal with those deviations, small <= large: by convolution."""
+    return at_two_precisions(lambda ctx: sum_tail(ctx, small, large, threshold), digits=20, agreement=15)
 
 
 def conclude(

@@ -11,13 +11,13 @@ Source: derived here; Hall, Rinaldo, Wasserman, JMLR 2013, for the mechanism.
 
 from __future__ import annotations
 
-import itertools
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dpverify.spec.attention._functional import largest_change
 from dpverify.spec.attention._ratio import CTX
 from dpverify.spec.core.comparison import Comparison, at_most, equal
 from dpverify.spec.core.domain import Choice, Real
@@ -56,18 +56,7 @@ def guard(norms_squared: npt.ArrayLike, bound: float) -> Comparison:
 
 def oracle(kernel_max: float, kernel_min: float, value_norm: float, c: float, values_nonnegative: bool) -> Any:
     """Largest |u - u'|_2 over explicit features and values in the plane, at 60 digits."""
-    b, v, weight = CTX.sqrt(CTX.mpf(kernel_max)), CTX.mpf(value_norm), CTX.mpf(c)
-    least = CTX.mpf(kernel_min) / CTX.mpf(kernel_max)
-    lowest = 0 if values_nonnegative else -1
-    correlations = [least + (1 - least) * j / 3 for j in range(4)]
-    cosines = [lowest + (CTX.mpf(1) - lowest) * j / 3 for j in range(4)]
-    best = CTX.mpf(0)
-    for length, cos_k, cos_v in itertools.product((CTX.mpf("0.6"), CTX.mpf(1)), correlations, cosines):
-        phi, other_phi = (b, CTX.mpf(0)), (b * cos_k, b * CTX.sqrt(1 - cos_k**2))
-        row, other_row = (v, CTX.mpf(0), weight), (length * v * cos_v, length * v * CTX.sqrt(1 - cos_v**2), weight)
-        entries = itertools.product(range(2), range(3))
-        best = max(best, CTX.fsum((phi[i] * row[j] - other_phi[i] * other_row[j]) ** 2 for i, j in entries))
-    return CTX.sqrt(best)
+    return largest_change(kernel_max, kernel_min, value_norm, c, values_nonnegative)
 
 
 def conclude(
@@ -103,6 +92,10 @@ LEMMA = Lemma(
         Hypothesis(
             "kernel_min <= kernel_max", ("kernel_min", "kernel_max"), lambda p: p["kernel_min"] <= p["kernel_max"]
         ),
+    ),
+    theorems=(
+        "FunctionalSensitivity.functional_sensitivity_ranges",
+        "FunctionalSensitivity.functional_sensitivity_tight",
     ),
     trusts=("the rows that are released meet kernel_max, kernel_min and value_norm (see the guard)",),
 )

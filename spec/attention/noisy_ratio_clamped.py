@@ -75,5 +75,6 @@ LEMMA = Lemma(
         *positive("denominator_min"),
         Hypothesis("denominator >= denominator_min", ("factor",), lambda p: p["factor"] >= 1),
     ),
+    theorems=("RatioOneSided.noisy_ratio_clamped_projected",),
     trusts=("float64 evaluation within the stated slack",),
 )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from dpverify.spec.attention._enclosed import ratio_enclosure
 from dpverify.spec.attention._ratio import CTX, VALUE_BOUND, deviations, two_point_supremum
 from dpverify.spec.core.comparison import Comparison, at_most, equal
 from dpverify.spec.core.domain import Integer, Real
@@ -60,5 +61,6 @@ LEMMA = Lemma(
         VALUE_BOUND,
     ),
     theorems=("Ratio.ratio_absolute_sharp",),
+    enclosure=ratio_enclosure(lambda *at: absolute_error(*at)),
     trusts=("float64 evaluation within the stated slack",),
 )

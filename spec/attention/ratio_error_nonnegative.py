@@ -63,6 +63,10 @@ LEMMA = Lemma(
     oracle=oracle,
     conclude=conclude,
     hypotheses=(KERNEL_ERROR,),
-    theorems=("Ratio.softmax_relative_error_nonneg",),
+    theorems=(
+        "Ratio.softmax_relative_error_nonneg",
+        "RatioOneSided.softmax_relative_error_one_sided",
+        "RatioOneSided.softmax_relative_error_one_sided_tight",
+    ),
     trusts=("float64 evaluation within the stated slack",),
 )

@@ -56,6 +56,9 @@ LEMMA = Lemma(
     oracle=oracle,
     conclude=conclude,
     hypotheses=(KERNEL_ERROR, VALUE_BOUND),
-    theorems=("Ratio.ratio_absolute_sharp",),
+    theorems=(
+        "RatioOneSided.softmax_absolute_error_one_sided",
+        "RatioOneSided.softmax_absolute_error_one_sided_tight",
+    ),
     trusts=("float64 evaluation within the stated slack",),
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from dpverify.spec.core.comparison import Comparison
 from dpverify.spec.core.domain import Domain
+from dpverify.spec.core.enclosure import Enclosure
 from dpverify.spec.core.errors import ConclusionViolated, HypothesisNotMet
 
 Conclusion = Comparison | Sequence[Comparison]
@@ -51,6 +52,7 @@ class Lemma:
         conclude: the comparison at one point of the domain.
         guard: the cheap comparison on what an implementation built (for enforcement), or None.
         theorems: machine-checked theorems, as "File.theorem".
+        enclosure: what interval arithmetic shows over a box of parameters, or None.
         trusts: what no check here covers.
     """
 
@@ -66,6 +68,7 @@ class Lemma:
     guard: Callable[..., Comparison] | None = None
     theorems: tuple[str, ...] = ()
     trusts: tuple[str, ...] = field(default=())
+    enclosure: Enclosure | None = None
 
     @property
     def id(self) -> str:
@@ -98,14 +101,18 @@ class Lemma:
                 + (f"; unknown: {sorted(unknown)}" if unknown else "")
             )
         self.require(**parameters)
-        concluded = self.conclude(**parameters)
-        comparisons = (concluded,) if isinstance(concluded, Comparison) else tuple(concluded)
-        if not comparisons:
-            raise RuntimeError(f"{self.id} concluded nothing at {parameters}")
-        for comparison in comparisons:
-            if not comparison.holds:
-                raise ConclusionViolated(self, comparison, parameters)
-        return comparisons
+        return self._checked(self.conclude(**parameters), parameters)
+
+    def enclose(self) -> tuple[Comparison, ...]:
+        """Show by interval arithmetic what :attr:`enclosure` claims over its whole box.
+
+        Raises:
+            TypeError: the lemma has no enclosure.
+            ConclusionViolated: some part of the box does not show it.
+        """
+        if self.enclosure is None:
+            raise TypeError(f"{self.id} has no enclosure: its oracle checks points, not boxes")
+        return self._checked(self.enclosure.holds(), {})
 
     def enforce(self, **observed: Any) -> Comparison:
         """Apply the cheap conclusion to what an implementation built; refuse to go on if it fails.
@@ -119,3 +126,12 @@ class Lemma:
         if not comparison.holds:
             raise ConclusionViolated(self, comparison, {})
         return comparison
+
+    def _checked(self, concluded: Conclusion, parameters: Mapping[str, Any]) -> tuple[Comparison, ...]:
+        comparisons = (concluded,) if isinstance(concluded, Comparison) else tuple(concluded)
+        if not comparisons:
+            raise RuntimeError(f"{self.id} concluded nothing at {dict(parameters)}")
+        for comparison in comparisons:
+            if not comparison.holds:
+                raise ConclusionViolated(self, comparison, parameters)
+        return comparisons

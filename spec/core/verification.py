@@ -36,7 +36,9 @@ class LemmaReport:
 
 
 def verify_lemma(lemma: Lemma, *, count: int = 24, seed: int = 0, limit_s: float = 60.0) -> LemmaReport:
-    """Check ``lemma`` at ``count`` points of its domain; a lemma checked nowhere, or too slowly, fails.
+    """Check ``lemma`` at ``count`` points of its domain, and its enclosure if it has one.
+
+    A lemma checked nowhere, or too slowly, fails.
 
     Every failure is reported, never raised: a broken oracle is a result too.
     """
@@ -57,6 +59,11 @@ def verify_lemma(lemma: Lemma, *, count: int = 24, seed: int = 0, limit_s: float
             break
     if failure is None and checked == 0:
         failure = f"{lemma.id}: no point of its domain meets its hypotheses, so nothing was checked"
+    if failure is None and lemma.enclosure is not None:
+        try:
+            lemma.enclose()
+        except Exception as error:
+            failure = f"{error}\n  enclosure: {lemma.enclosure} ({type(error).__name__})"
     return LemmaReport(lemma, checked, skipped, failure, time.perf_counter() - start)
 
 

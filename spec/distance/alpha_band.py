@@ -67,4 +67,5 @@ LEMMA = Lemma(
         *at_least(1, "distance"),
         *positive("alpha"),
     ),
+    theorems=("Cosine.alpha_band",),
 )

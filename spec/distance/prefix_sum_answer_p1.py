@@ -73,4 +73,5 @@ LEMMA = Lemma(
     formula=absolute_distance,
     oracle=oracle,
     conclude=conclude,
+    theorems=("Cosine.absolute_distance_from_prefix_sums",),
 )

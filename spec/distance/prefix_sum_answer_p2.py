@@ -59,4 +59,5 @@ LEMMA = Lemma(
     formula=squared_distance,
     oracle=oracle,
     conclude=conclude,
+    theorems=("Cosine.squared_distance_from_three_sums",),
 )

@@ -57,4 +57,5 @@ LEMMA = Lemma(
     formula=root_answer,
     oracle=oracle,
     conclude=conclude,
+    theorems=("Cosine.squared_distance_from_three_sums",),
 )

@@ -45,4 +45,5 @@ LEMMA = Lemma(
         *at_least(1, "d"),
         *at_least(0, "s"),
     ),
+    theorems=("Features.feature_dimension",),
 )

@@ -90,5 +90,6 @@ LEMMA = Lemma(
     oracle=oracle,
     conclude=conclude,
     hypotheses=positive("scale"),
+    theorems=("Features.feature_identity",),
     trusts=("float64 evaluation within the stated slack",),
 )

@@ -77,4 +77,5 @@ LEMMA = Lemma(
     conclude=conclude,
     guard=guard,
     hypotheses=positive("scale", "radius"),
+    theorems=("Features.feature_norm",),
 )

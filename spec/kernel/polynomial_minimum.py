@@ -82,4 +82,9 @@ LEMMA = Lemma(
     oracle=oracle,
     conclude=conclude,
     hypotheses=HYPOTHESES,
+    theorems=(
+        "PoissonTail.texp_odd_monotone",
+        "PoissonTail.texp_even_positive",
+        "PoissonTail.texp_even_minimum",
+    ),
 )

@@ -17,8 +17,10 @@ import scipy.special
 
 from dpverify.spec.core.comparison import Comparison, at_most, equal
 from dpverify.spec.core.domain import Integer, Real
+from dpverify.spec.core.enclosure import Enclosure
 from dpverify.spec.core.lemma import Lemma, Source
 from dpverify.spec.core.oracle import at_two_precisions
+from dpverify.spec.kernel._enclosed import BOX, CLAIM, error_enclosed
 from dpverify.spec.kernel._polynomial import HYPOTHESES, digits_for, taylor_sum
 
 UNDERFLOW = 1e-300  # absolute
@@ -62,5 +64,12 @@ LEMMA = Lemma(
     oracle=oracle,
     conclude=conclude,
     hypotheses=HYPOTHESES,
+    enclosure=Enclosure(BOX, CLAIM, lambda: error_enclosed(relative_error, -1, RELATIVE_SLACK)),
+    theorems=(
+        "PoissonTail.texp_one_sided",
+        "PoissonTail.texp_relative_error_exact",
+        "PoissonTail.eps_s_poisson_tail",
+        "PoissonTail.eps_s_monotone",
+    ),
     trusts=("scipy.special.gammainc within the stated slack",),
 )

@@ -16,9 +16,11 @@ from typing import Any
 
 from dpverify.spec.core.comparison import Comparison, at_most, equal
 from dpverify.spec.core.domain import Integer, Real
+from dpverify.spec.core.enclosure import Enclosure
 from dpverify.spec.core.lemma import Lemma, Source
 from dpverify.spec.core.oracle import at_two_precisions
 from dpverify.spec.kernel import relative_error as unsigned
+from dpverify.spec.kernel._enclosed import BOX, CLAIM, error_enclosed
 from dpverify.spec.kernel._polynomial import HYPOTHESES, digits_for, taylor_sum
 
 RELATIVE_SLACK = 2.0**-44  # a product of s + 1 factors and a sum of positive terms
@@ -78,5 +80,11 @@ LEMMA = Lemma(
     oracle=oracle,
     conclude=conclude,
     hypotheses=HYPOTHESES,
+    enclosure=Enclosure(BOX, CLAIM, lambda: error_enclosed(relative_error, 1, RELATIVE_SLACK)),
+    theorems=(
+        "PoissonTail.texp_relative_error_signed",
+        "PoissonTail.texp_relative_error_signed_attained",
+        "PoissonTail.signed_eps_s_integral",
+    ),
     trusts=("float64 evaluation within the stated slack",),
 )

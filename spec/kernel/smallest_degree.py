@@ -76,5 +76,6 @@ LEMMA = Lemma(
             lambda p: not p["signed"] or p["x_max"] <= 600,
         ),
     ),
+    theorems=("PoissonTail.eps_s_decreasing_in_degree",),
     trusts=("targets within rounding error of e_s(X) may give a neighbouring degree",),
 )

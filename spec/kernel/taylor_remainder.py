@@ -14,9 +14,11 @@ from typing import Any
 
 from dpverify.spec.core.comparison import Comparison, at_most, equal
 from dpverify.spec.core.domain import Integer, Real
+from dpverify.spec.core.enclosure import Enclosure
 from dpverify.spec.core.hypotheses import at_least
 from dpverify.spec.core.lemma import Hypothesis, Lemma, Source
 from dpverify.spec.core.oracle import at_two_precisions
+from dpverify.spec.kernel._enclosed import BOX, remainder_enclosed
 from dpverify.spec.kernel._polynomial import digits_for, taylor_sum
 
 RELATIVE_SLACK = 2.0**-44
@@ -63,5 +65,6 @@ LEMMA = Lemma(
         Hypothesis("x is not zero", ("x",), lambda p: p["x"] != 0),
     ),
     theorems=("Taylor.exp_taylor_remainder",),
+    enclosure=Enclosure(BOX, "the bound on the remainder at x and at -x", lambda: remainder_enclosed(remainder_bound)),
     trusts=("float64 evaluation within the stated slack",),
 )

@@ -21,7 +21,7 @@ from dpverify.spec.core.domain import Choice, Integer, Real
 from dpverify.spec.core.hypotheses import at_least
 from dpverify.spec.core.lemma import Hypothesis, Lemma, Source
 from dpverify.spec.core.oracle import at_two_precisions, context
-from dpverify.spec.matrix._radius import density, integral
+from dpverify.spec.matrix._radius import mass_of_gain
 
 TAIL_SLACK = 2.0**-36  # of P[loss > eps]: scipy's incomplete gamma functions, twice
 
@@ -37,26 +37,18 @@ def delta(epsilon: float, eigenvalue: float, samples: int, multiplicity: int = 1
     return max(0.0, own - math.exp(epsilon) * other) + TAIL_SLACK / 2 * own
 
 
-def oracle(epsilon: float, eigenvalue: float, samples: int, multiplicity: int, charged: bool = True) -> Any:
-    """int (p - e^eps q)_+ over the draws' radius, which is sufficient for lambda; int p there if not ``charged``."""
-    freedom, rising = samples * multiplicity, eigenvalue > 1.0  # p exceeds e^eps q beyond a radius, or below it
+def oracle(
+    epsilon: float, eigenvalue: float, samples: int, multiplicity: int, charged: bool = True, absolute: float = 1e-300
+) -> Any:
+    """int (p - e^eps q)_+ over the draws' radius, which is sufficient for lambda; int p there if not ``charged``.
+
+    Two precisions agree to 11 digits or to within ``absolute``.
+    """
 
     def mass(ctx: Any) -> Any:
-        root, own = ctx.sqrt(ctx.mpf(eigenvalue)), density(ctx, freedom)
-        level = ctx.exp(ctx.mpf(epsilon)) * root
+        return mass_of_gain(ctx, epsilon, eigenvalue, samples * multiplicity, charged)
 
-        def gap(t: Any) -> Any:  # under the neighbour, sqrt(lambda) times the radius has the density own
-            return own(t) - level * own(root * t)
-
-        low, high = ctx.mpf(10) ** -9, ctx.mpf(1)
-        while (gap(high) > 0) != rising:
-            high *= 2
-        for _ in range(ctx.prec):
-            middle = (low + high) / 2
-            low, high = (low, middle) if (gap(middle) > 0) == rising else (middle, high)
-        return integral(ctx, gap if charged else own, freedom, low, rising)
-
-    return at_two_precisions(mass, digits=15, agreement=11, absolute=1e-300) if charged else mass(context(15))
+    return at_two_precisions(mass, digits=15, agreement=11, absolute=absolute) if charged else mass(context(15))
 
 
 def conclude(

@@ -98,5 +98,9 @@ LEMMA = Lemma(
     hypotheses=(
         Hypothesis("0 < failure_probability < 1", ("failure_probability",), lambda p: 0 < p["failure_probability"] < 1),
     ),
+    theorems=(
+        "Hoeffding.hoeffding_deviation",
+        "Hoeffding.bernstein_deviation",
+    ),
     trusts=("float64 evaluation: t may fall short of its bound by a relative 2^-49",),
 )

@@ -16,6 +16,7 @@ from dpverify.spec.core.comparison import Comparison, at_most
 from dpverify.spec.core.domain import Real
 from dpverify.spec.core.lemma import Hypothesis, Lemma, Source
 from dpverify.spec.core.oracle import at_two_precisions
+from dpverify.spec.noise._enclosed import classical_enclosure
 from dpverify.spec.noise._gaussian import divergence
 from dpverify.spec.noise.gaussian_profile import sigma
 
@@ -66,4 +67,5 @@ LEMMA = Lemma(
         Hypothesis("0 < delta <= 1/2", ("delta",), lambda p: 0 < p["delta"] <= 0.5),
         Hypothesis("0 < sensitivity", ("sensitivity",), lambda p: p["sensitivity"] > 0),
     ),
+    enclosure=classical_enclosure(lambda *at: classical_sigma(*at)),
 )

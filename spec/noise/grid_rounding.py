@@ -81,4 +81,9 @@ LEMMA = Lemma(
         Hypothesis("0 < sensitivity", ("sensitivity",), lambda p: p["sensitivity"] > 0),
         Hypothesis("0 < grid", ("grid",), lambda p: p["grid"] > 0),
     ),
+    theorems=(
+        "Rounding.round_scalar",
+        "Rounding.round_l1",
+        "Rounding.round_l2",
+    ),
 )

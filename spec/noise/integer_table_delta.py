@@ -79,4 +79,8 @@ LEMMA = Lemma(
     conclude=conclude,
     hypotheses=(Hypothesis("0 <= epsilon < 700", ("epsilon",), lambda p: 0 <= p["epsilon"] < 700),),
     guard=guard,
+    theorems=(
+        "IntegerTable.table_ok_sound",
+        "SmallTable.small_table_dp",
+    ),
 )

@@ -89,4 +89,5 @@ LEMMA = Lemma(
     oracle=oracle,
     conclude=conclude,
     hypotheses=(Hypothesis("1 <= steps", ("steps",), lambda p: p["steps"] >= 1),),
+    theorems=("TableMonotone.table_delta_monotone",),
 )

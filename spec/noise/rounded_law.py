@@ -90,4 +90,5 @@ LEMMA = Lemma(
     oracle=oracle,
     conclude=conclude,
     hypotheses=HYPOTHESES,
+    theorems=("DP.dp_post",),
 )

@@ -78,4 +78,8 @@ LEMMA = Lemma(
     oracle=oracle,
     conclude=conclude,
     hypotheses=(Hypothesis("0 <= total_variation", ("total_variation",), lambda p: p["total_variation"] >= 0),),
+    theorems=(
+        "DP.dp_perturbed",
+        "FiniteDP.tv_compose_finite",
+    ),
 )

@@ -13,8 +13,10 @@ import math
 from typing import Any
 
 from dpverify.spec.core.comparison import Comparison, equal
+from dpverify.spec.core.enclosure import Enclosure, identity
 from dpverify.spec.core.lemma import Lemma, Source
 from dpverify.spec.core.oracle import at_two_precisions, context
+from dpverify.spec.noise._length import BOX, ENDS, TOLERANCE, at_ends, half_density
 from dpverify.spec.noise._truncated_laplace import DOMAIN, HYPOTHESES, exact_bound, mass
 
 RELATIVE_SLACK = 2.0**-49  # float64 evaluation of log1p, expm1 and three products
@@ -51,6 +53,14 @@ def conclude(*, sensitivity: float, epsilon: float, delta: float) -> list[Compar
     ]
 
 
+def enclosed() -> tuple[Comparison, ...]:
+    """``int_0^L e^-u du = 1 - e^-L``, which is 1 / (2 C) in units of sensitivity / epsilon, for all L of the box."""
+    return (
+        identity(lambda x, mass: [(1 - (-x).exp(), mass)], ENDS, (half_density,), tolerance=TOLERANCE, label="1/(2C)"),
+        at_ends(lambda *at: normaliser(*at), lambda length, decay: 1 / (2 * (1 - decay)), power=-1),
+    )
+
+
 LEMMA = Lemma(
     module=__name__,
     statement="The truncated Laplace density integrates to one over its support [-B, B].",
@@ -62,5 +72,6 @@ LEMMA = Lemma(
     conclude=conclude,
     hypotheses=HYPOTHESES,
     theorems=("TLap.tlap_total_mass",),
+    enclosure=Enclosure(BOX, f"2 C Delta/eps within a relative {TOLERANCE:g} of 1 over its integral", enclosed),
     trusts=("float64 evaluation within the stated slack",),
 )

@@ -69,6 +69,11 @@ LEMMA = Lemma(
     oracle=oracle,
     conclude=conclude,
     hypotheses=(Hypothesis("0 < fraction <= 1", ("fraction",), lambda p: 0 < p["fraction"] <= 1), *HYPOTHESES),
-    theorems=("TLap.tlap_pointwise", "TLap.tlap_dp", "TLapFull.tlap_dp_full", "TLapFull.tlap_delta_tight"),
+    theorems=(
+        "TLap.tlap_pointwise",
+        "TLapFull.tlap_dp_full",
+        "TLapFull.tlap_delta_tight",
+        "VectorTLap.tlap_dp_shift",
+    ),
     trusts=("float64 evaluation within the stated slack",),
 )

@@ -77,5 +77,9 @@ LEMMA = Lemma(
     oracle=oracle,
     conclude=conclude,
     hypotheses=HYPOTHESES,
+    theorems=(
+        "VectorTLap.tlap_dp_vector",
+        "VectorTLap.tail_superadditive",
+    ),
     trusts=("float64 evaluation within the stated slack",),
 )

@@ -63,6 +63,10 @@ LEMMA = Lemma(
     oracle=oracle,
     conclude=conclude,
     hypotheses=(Hypothesis("0 < fraction <= 1", ("fraction",), lambda p: 0 < p["fraction"] <= 1), *HYPOTHESES),
-    theorems=("TLap.tlap_tail_mass", "TLap.tlap_tail_mass_left"),
+    theorems=(
+        "TLap.tlap_tail_mass",
+        "TLap.tlap_tail_mass_left",
+        "VectorTLap.tlap_tail_mass_at",
+    ),
     trusts=("float64 evaluation within the stated slack", "the theorems cover t = sensitivity only"),
 )

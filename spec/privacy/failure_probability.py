@@ -78,4 +78,9 @@ LEMMA = Lemma(
             lambda p: p["delta"] + p["failure_probability"] < 1,
         ),
     ),
+    theorems=(
+        "DP.dp_failure_probability",
+        "FiniteDP.dp_failure_probability_finite",
+        "FiniteDP.failure_probability_tight",
+    ),
 )

@@ -19,6 +19,7 @@ from dpverify.spec.core.comparison import Comparison, at_most, equal
 from dpverify.spec.core.domain import Integer, Real
 from dpverify.spec.core.lemma import Hypothesis, Lemma, Source
 from dpverify.spec.core.oracle import context
+from dpverify.spec.privacy._enclosed import group_enclosure
 from dpverify.spec.privacy._finite import best_event
 
 RELATIVE_SLACK = 2.0**-42  # the exponent g epsilon, up to 2000, carries a relative error of 2^-53
@@ -83,5 +84,9 @@ LEMMA = Lemma(
         Hypothesis("0 < delta < 1", ("delta",), lambda p: 0 < p["delta"] < 1),
         Hypothesis("1 <= size", ("size",), lambda p: p["size"] >= 1),
     ),
-    theorems=("DP.dp_group",),
+    theorems=(
+        "DP.dp_group_exact",
+        "FiniteDP.dp_group_tight",
+    ),
+    enclosure=group_enclosure(lambda *at: group(*at), RELATIVE_SLACK),
 )

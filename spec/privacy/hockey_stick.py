@@ -67,5 +67,9 @@ LEMMA = Lemma(
     oracle=oracle,
     conclude=conclude,
     hypotheses=(Hypothesis("0 <= epsilon", ("epsilon",), lambda p: p["epsilon"] >= 0),),
+    theorems=(
+        "HockeyStick.hockey_stick_iff_dp",
+        "HockeyStick.hockey_stick_attained",
+    ),
     trusts=("float64 evaluation within the stated slack",),
 )

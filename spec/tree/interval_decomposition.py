@@ -74,5 +74,9 @@ LEMMA = Lemma(
     oracle=oracle,
     conclude=conclude,
     hypotheses=(Hypothesis("0 <= height", ("height",), lambda p: p["height"] >= 0),),
-    theorems=("Segtree.interval_decomposition_size", "Segtree.query_exact"),
+    theorems=(
+        "Segtree.interval_decomposition_size",
+        "Segtree.query_exact",
+        "Sensitivity.query_sum_root",
+    ),
 )

@@ -64,5 +64,6 @@ LEMMA = Lemma(
     conclude=conclude,
     hypotheses=(Hypothesis("height + bits < 63", ("height", "bits"), lambda p: p["height"] + p["bits"] < 63),),
     guard=guard,
+    theorems=("Sensitivity.node_sum_split",),
     trusts=("no partial sum reaches 2^63 (the caller checks it for the worst case)",),
 )

@@ -67,4 +67,8 @@ LEMMA = Lemma(
     oracle=oracle,
     conclude=conclude,
     hypotheses=(Hypothesis("0 <= height", ("height",), lambda p: p["height"] >= 0), *HYPOTHESES),
+    theorems=(
+        "VectorTLap.tlap_dp_nodes",
+        "Segtree.leaf_in_exactly_k1_nodes",
+    ),
 )

@@ -21,6 +21,7 @@ from dpverify.spec.core.oracle import at_two_precisions, context
 from dpverify.spec.noise._shifted import sides
 from dpverify.spec.noise._truncated_laplace import HYPOTHESES, integral
 from dpverify.spec.noise.truncated_laplace_normaliser import support_bound
+from dpverify.spec.tree._enclosed import split_enclosure
 from dpverify.spec.tree._moves import largest
 from dpverify.spec.tree.privacy_composition import level_budget
 from dpverify.spec.tree.sensitivity_l1 import l1
@@ -85,4 +86,10 @@ LEMMA = Lemma(
     oracle=oracle,
     conclude=conclude,
     hypotheses=(Hypothesis("0 <= height", ("height",), lambda p: p["height"] >= 0), *HYPOTHESES),
+    enclosure=split_enclosure(lambda *at: node_bound(*at)),
+    theorems=(
+        "VectorTLap.tlap_dp_vector",
+        "Sensitivity.tree_l1_sensitivity",
+        "Sensitivity.tree_l1_sensitivity_replace",
+    ),
 )

@@ -72,5 +72,10 @@ LEMMA = Lemma(
         Hypothesis("0 <= height", ("height",), lambda p: p["height"] >= 0),
         Hypothesis("0 < failure_probability < 1", ("failure_probability",), lambda p: 0 < p["failure_probability"] < 1),
     ),
+    theorems=(
+        "Hoeffding.hoeffding_deviation",
+        "Hoeffding.bernstein_deviation",
+        "Sensitivity.query_noise_bound",
+    ),
     trusts=("float64 evaluation: t may fall short of its bound by a relative 2^-49",),
 )

@@ -53,4 +53,5 @@ LEMMA = Lemma(
     oracle=oracle,
     conclude=conclude,
     hypotheses=(Hypothesis("0 <= height", ("height",), lambda p: p["height"] >= 0),),
+    theorems=("Hoeffding.sum_variance",),
 )

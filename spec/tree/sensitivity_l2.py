@@ -51,4 +51,8 @@ LEMMA = Lemma(
     oracle=oracle,
     conclude=conclude,
     hypotheses=HYPOTHESES,
+    theorems=(
+        "Sensitivity.tree_l2_sensitivity",
+        "Sensitivity.tree_l2_sensitivity_replace",
+    ),
 )

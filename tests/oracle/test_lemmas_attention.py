@@ -1,4 +1,4 @@
-"""Every lemma of the chapters distance, kernel, attention, adaptive and matrix: it holds, and breaks when broken."""
+"""Every lemma of the chapters from distance to complexity: it holds, and breaks when broken."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import dpverify as dv
 import dpverify.spec as spec
 from dpverify.spec.adaptive import attention_lipschitz, net_extension
 from dpverify.spec.attention import (
@@ -22,6 +23,7 @@ from dpverify.spec.attention import (
     ratio_error_one_sided,
     ratio_error_signed,
 )
+from dpverify.spec.complexity import functional_size, tree_query, tree_space
 from dpverify.spec.core.hypotheses import at_least, one_of, positive
 from dpverify.spec.core.rounding import round_down, round_up, sqrt_up
 from dpverify.spec.kernel import (
@@ -33,9 +35,11 @@ from dpverify.spec.kernel import (
     relative_error_signed,
     smallest_degree,
 )
-from dpverify.spec.matrix import loss_profile, sampling_error
+from dpverify.spec.matrix import gaussian_sampling_condition, loss_profile, sampling_error, sampling_error_uniform
+from dpverify.spec.tree import interval_decomposition, prefix_decomposition
 
-CHAPTERS = ("distance", "kernel", "attention", "adaptive", "matrix")
+CHAPTERS = ("distance", "kernel", "attention", "adaptive", "matrix", "complexity")
+ELSEWHERE = ("privacy", "noise", "tree")  # tests/oracle/test_lemmas_privacy_noise_tree.py
 IDS = [name for name in spec.lemmas() if name.split(".")[0] in CHAPTERS]
 
 
@@ -60,6 +64,8 @@ _MINIMUM = polynomial_minimum.minimum
 _DEVIATION = functional_error.deviation
 _PROFILE = loss_profile.delta
 _SAMPLING = sampling_error.relative_error
+_UNIFORM = sampling_error_uniform.relative_error
+_CONDITION = gaussian_sampling_condition.allowed_distance
 _SMALLEST_DEGREE = smallest_degree.smallest_degree
 
 
@@ -68,6 +74,43 @@ def _taylor(degree: int, x: Fraction) -> Fraction:
 
 
 DROPPED: dict[str, dict[str, Callable[..., Any]]] = {
+    "complexity.functional_size": {"no normaliser": lambda d, s, columns: math.comb(d + s, s) * columns},
+    "complexity.tree_query": {
+        "no roots": lambda n, d, s, columns: math.comb(d + s, s) * (columns + 1) * 3 * ((n - 1).bit_length() + 1),
+        "log2 n nodes": lambda n, d, s, columns: (
+            math.comb(d + s, s) * (columns + 1) * (3 * max(1, (n - 1).bit_length()) + 2)
+        ),
+    },
+    "complexity.tree_space": {
+        "leaves only": lambda n, d, s, columns: 3 * math.comb(d + s, s) * (columns + 1) * 2 ** (n - 1).bit_length(),
+        "one moment": lambda n, d, s, columns: (
+            math.comb(d + s, s) * (columns + 1) * (2 ** ((n - 1).bit_length() + 1) - 1)
+        ),
+        "as claimed, r^2": lambda n, d, s, columns: (
+            3 * math.comb(d + s, s) ** 2 * (columns + 1) * (2 ** ((n - 1).bit_length() + 1) - 1)
+        ),
+    },
+    "matrix.entry_error": {
+        "one variance": lambda rho, own, other: rho * own,
+        "no square root": lambda rho, own, other: rho * own * other,
+    },
+    "matrix.row_error": {
+        "first order": lambda t: t,
+        "whole error": lambda t: 2.0 * math.tanh(t),
+        "unnormalised": lambda t: math.expm1(t),
+    },
+    "matrix.gaussian_sampling_condition": {
+        "no samples": lambda epsilon, delta, samples: _CONDITION(epsilon, delta, 1),
+        "first term only": lambda epsilon, delta, samples: epsilon / math.sqrt(8.0 * samples * math.log(1.0 / delta)),
+        "base two": lambda epsilon, delta, samples: _CONDITION(epsilon, delta, samples) * math.log(2.0),
+        "1.25/delta": lambda epsilon, delta, samples: _CONDITION(epsilon, delta / 1.25, samples),
+    },
+    "matrix.sampling_error_uniform": {
+        "one direction": lambda samples, dimension, gamma: _SAMPLING(samples, gamma),
+        "no dimension": lambda samples, dimension, gamma: _UNIFORM(samples, 0, gamma),
+        "one side": lambda samples, dimension, gamma: _UNIFORM(samples, dimension, 2.0 * gamma),
+        "no square": lambda samples, dimension, gamma: 2.0 * (math.sqrt(1.0 + _UNIFORM(samples, dimension, gamma)) - 1),
+    },
     "adaptive.attention_lipschitz": {
         "no dimension": lambda scale, value, key, d, shape: scale * value * key,
         "not centred": lambda scale, value, key, d, shape: (
@@ -152,7 +195,8 @@ def _verify_with(monkeypatch: pytest.MonkeyPatch, lemma: spec.Lemma, formula: Ca
 
 
 def test_the_chapters_are_there() -> None:
-    assert len(IDS) >= 29
+    assert len(IDS) >= 34
+    assert {name.split(".")[0] for name in spec.lemmas()} == {*CHAPTERS, *ELSEWHERE}  # all lemmas have mutants
     assert set(DROPPED) <= set(IDS)
 
 
@@ -267,6 +311,33 @@ def test_net_extension_with_equal_constants_is_the_published_form() -> None:
 def test_published_scale_and_box_give_the_centred_constant() -> None:
     d, v, r = 9, 2.0, 0.5
     assert attention_lipschitz.lipschitz(1 / d, v, r, d, "positive_box") == pytest.approx(v * r / (2 * math.sqrt(d)))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5, 8])
+@pytest.mark.parametrize(("dimension", "degree", "columns"), [(1, 0, 1), (2, 2, 3)])
+def test_the_library_stores_and_reads_what_the_complexity_lemmas_say(
+    rows: int, dimension: int, degree: int, columns: int
+) -> None:
+    keys, values = np.full((rows, dimension), 0.25), np.full((rows, columns), 0.1)
+    made: dict[str, Any] = {
+        method: dv.release_attention(
+            keys, values, dv.ApproxDP(1.0, 1e-6), bounds=dv.Bounds(), method=method, degree=degree
+        ).state
+        for method in ("dptree", "functional")
+    }
+    shape = (rows, dimension, degree, columns)
+    assert made["dptree"].nodes.size == tree_space.numbers_stored(*shape)
+    assert made["functional"].sums.size == functional_size.numbers_released(*shape[1:])
+    nodes = made["dptree"].nodes
+    read = max(sides(bucket, nodes.height) for bucket in range(2**nodes.height))
+    assert nodes.trees * read + 2 * nodes.trees // 3 == tree_query.numbers_read(*shape)  # and two roots of three
+
+
+def sides(bucket: int, height: int) -> int:
+    """Nodes of one tree that are read for a query in that bucket."""
+    return len(prefix_decomposition.prefix(bucket, height)) + len(
+        interval_decomposition.interval(bucket, 1 << height, height)
+    )
 
 
 @pytest.mark.parametrize("samples", [16, 256, 1024])

@@ -1,4 +1,4 @@
-"""Lemmas of the chapters distance, kernel, attention, adaptive and matrix, at points that Hypothesis draws."""
+"""Lemmas of the chapters from distance to complexity, at points that Hypothesis draws."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import dpverify.spec as spec
 
-CHAPTERS = ("distance", "kernel", "attention", "adaptive", "matrix")
+CHAPTERS = ("distance", "kernel", "attention", "adaptive", "matrix", "complexity")
 IDS = [name for name in spec.lemmas() if name.split(".")[0] in CHAPTERS]
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from dpverify.audits import AuditFinding, BadOutput, MechanismFailed, audit
 from dpverify.audits.process import Process
+from dpverify.audits.sampling import CHUNK, Encoder, sample_block
 from dpverify.errors import InvalidArgument, PrivacyViolation
 from dpverify.guarantees import ApproxDP
 
@@ -226,7 +227,9 @@ def test_evidence_accumulates_from_run_to_run(tmp_path):
         assert len(runs) < 40
     assert len(runs) > 1
     assert [r.run for r in runs] == list(range(len(runs)))
-    assert len({r.path_log_wealth[-1] for r in runs}) == len(runs)  # fresh outputs in every run
+    blocks = min(len(run.path_log_wealth) for run in runs)
+    gains = {tuple(np.diff(run.path_log_wealth[: blocks - 1]).round(9)) for run in runs}
+    assert len(gains) == len(runs)  # fresh outputs in every run
     for before, after in itertools.pairwise(runs):
         assert after.path_log_wealth[0] == before.log_e_value
     after_the_end = audit(slightly, 1.0, 0.0, ONE, max_pairs=150, evidence=store)
@@ -235,6 +238,39 @@ def test_evidence_accumulates_from_run_to_run(tmp_path):
     store.write_text("{}")
     with pytest.raises(InvalidArgument, match="evidence"):
         audit(slightly, 1.0, 0.0, ONE, evidence=store)
+
+
+def test_a_run_goes_on_from_the_stored_wealth(tmp_path):
+    store = tmp_path / "evidence.json"
+    first = audit(leaky, 1.0, 0.0, ONE, max_pairs=20, evidence=store)
+    assert not first.violated
+    content = json.loads(store.read_text())
+    (entry,) = content["audits"].values()
+    assert entry == {"log_e_value": first.log_e_value, "pairs": 20, "runs": 1}
+    entry["log_e_value"] = np.log(20.0) - 0.2
+    store.write_text(json.dumps(content))
+    second = audit(leaky, 1.0, 0.0, ONE, evidence=store)
+    assert second.violated
+    assert second.pairs < audit(leaky, 1.0, 0.0, ONE, seed=1).pairs
+    assert second.log_e_value - (np.log(20.0) - 0.2) == pytest.approx(np.diff(second.path_log_wealth).sum())
+    assert second.log_e_value < np.log(20.0) + 1.0
+
+
+def test_every_call_of_the_mechanism_gets_randomness_of_its_own():
+    def draw(seed, key):
+        return sample_block(laplace, [(0.0, 0.0), (0.0, 0.0)], 2 * CHUNK, seed, key, 1, Encoder())
+
+    seen = [
+        side[part, 0]
+        for key in ((0, 0), (0, 1), (1, 0))
+        for pair in draw(0, key)
+        for side in pair
+        for part in (slice(CHUNK), slice(CHUNK, None))
+    ]
+    seen += [draw(1, (0, 0))[0][0][:CHUNK, 0]]
+    for a, b in itertools.combinations(seen, 2):
+        assert abs(np.corrcoef(a, b)[0, 1]) < 0.2
+    assert len(seen) == 25
 
 
 def test_results_travel_as_json_and_pictures(tmp_path):

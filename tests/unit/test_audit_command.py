@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from dpverify.audits.command import NONE_FOUND, USAGE, VIOLATION, add_arguments, run
+from dpverify.commands.audit import NONE_FOUND, USAGE, VIOLATION, add_arguments, run
 
 MECHANISMS = """
 import numpy as np

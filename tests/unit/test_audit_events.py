@@ -65,6 +65,10 @@ def test_the_table_score_looks_up_equal_rows_whatever_the_batch():
     whole = score(x)
     assert np.array_equal(whole, np.concatenate([score(x[i : i + 1]) for i in range(len(x))]))
     assert whole.mean() > score(y).mean() + 0.5
+    left, right = (np.tile(row, (200, 1)) for row in ([1.0, 0.0], [0.0, 1.0]))
+    apart = learn_table(left, right)
+    assert apart is not None
+    assert apart(left).min() > apart(right).max() + 1
     assert learn_table(rng.normal(size=(400, 6)), rng.normal(size=(400, 6))) is None
 
 

@@ -51,6 +51,8 @@ def test_the_telling_pair_is_found():
 
 def test_one_dimensional_data_and_bad_arguments():
     assert [p[1].tolist() for p in replacements(np.array([0.0, 1.0]), 0.0, 1.0)] == [[1.0, 1.0]]
+    ends = coordinate_search(second_column, np.array([0.5, 0.5]), ONE, low=0.0, high=1.0, row=1)
+    assert [end.tolist() for end in ends] == [[0.5, 0.0], [0.5, 1.0]]
     for call in (
         lambda: replacements(np.zeros((2, 2, 2)), 0, 1),
         lambda: replacements(np.zeros(2), 1, 1),

@@ -50,7 +50,7 @@ def test_nodes_used_are_those_of_the_lemmas(height):
         assert answer == named(interval_decomposition.interval(start, stop, height))
 
 
-@pytest.mark.parametrize("split", ["levels", "vector"])
+@pytest.mark.parametrize("split", ["levels", "vector", "exact"])
 def test_with_frozen_noise_answers_move_exactly_as_the_data_does(split):
     rng = np.random.default_rng(0)
     leaves = rng.integers(0, 9, size=(4, 11)).astype(float)
@@ -93,6 +93,15 @@ def test_the_certificate_adds_up_all_parts():
     assert 0.99e-6 < tree.certificate.delta_upper <= 1e-6
     assert not tree.certificate.private
     assert DPTree([1.0], 1.0, CLAIM).certificate.private
+
+
+def test_exact_calibration_needs_less_noise_for_many_trees():
+    many = {
+        s: DPTree(np.zeros((40, 64)), 1.0, ApproxDP(1.0, 1e-6), split=s, bits=SeededBits(0))
+        for s in ("levels", "exact")
+    }
+    assert many["exact"].noise.std < many["levels"].noise.std / 3
+    assert 0.5e-6 < many["exact"].certificate.delta_upper <= 1e-6
 
 
 def test_the_split_counts_levels_not_log2_n():
@@ -143,6 +152,7 @@ def test_one_array_and_many_arrays_have_matching_shapes():
         (lambda: DPTree(["a"], 1, CLAIM), "leaves"),
         (lambda: DPTree([1e30], 1, CLAIM), "values"),
         (lambda: DPTree([2.0**36] * 4, 1, CLAIM), "leaves"),
+        (lambda: DPTree(np.array([2**60 + 1]), 2.0**30, CLAIM), "leaves"),
         (lambda: DPTree([1], 0, CLAIM), "sensitivity"),
         (lambda: DPTree([1], 1, CLAIM, split="thirds"), "split"),
         (lambda: DPTree([1], 1, CLAIM, grid=0.3), "grid"),

@@ -13,12 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from dpverify.audits.betting import audit
-from dpverify.audits.errors import MechanismFailed
 from dpverify.errors import InvalidArgument
-from dpverify.guarantees import ApproxDP
 
 NONE_FOUND, VIOLATION, USAGE = 0, 1, 2
 
@@ -46,6 +41,10 @@ def run(
     complain: Callable[[str], Any] = sys.stderr.write,
 ) -> int:
     """Carry it out; returns the exit code."""
+    from dpverify.audits.betting import audit  # waits, so that the command line's --help answers at once
+    from dpverify.audits.errors import MechanismFailed
+    from dpverify.guarantees import ApproxDP
+
     try:
         mechanism = load_mechanism(arguments.mechanism)
         d0, d1 = (load_dataset(path) for path in arguments.pair)
@@ -103,6 +102,8 @@ def load_dataset(path: str) -> Any:
     Raises:
         InvalidArgument: it is neither, or does not read as what it is.
     """
+    import numpy as np
+
     file = Path(path)
     try:
         if file.suffix == ".npy":

@@ -1,0 +1,1 @@
+"""What the published mechanism stores and reads, counted: claimed exponents against measured ones."""

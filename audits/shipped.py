@@ -18,6 +18,10 @@ from dpverify.cross_attention import Bounds, Release, release_attention
 from dpverify.guarantees import ApproxDP
 from dpverify.noise import Gaussian, SeededBits, TruncatedLaplace
 from dpverify.noise.integer_noise import IntegerNoise
+from dpverify.spec import contract
+from dpverify.spec.attention import functional_sensitivity
+from dpverify.spec.noise import gaussian_profile, truncated_laplace_privacy
+from dpverify.spec.tree import privacy_composition, privacy_vector
 from dpverify.tree import DPTree
 
 Floats = npt.NDArray[np.float64]
@@ -43,6 +47,15 @@ class Shipped:
     parts: int = 1
 
 
+@contract(
+    audits=[
+        truncated_laplace_privacy.LEMMA,
+        gaussian_profile.LEMMA,
+        privacy_composition.LEMMA,
+        privacy_vector.LEMMA,
+        functional_sensitivity.LEMMA,
+    ]
+)
 def shipped(claim: ApproxDP) -> list[Shipped]:
     """All mechanisms, each built for ``claim`` as a whole; epsilon > 0 and 0 < delta <= 1/2."""
     return [

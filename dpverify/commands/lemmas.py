@@ -33,6 +33,7 @@ from dpverify.spec import (
 )
 from dpverify.spec.core.domain import Parameter, points
 
+KINDS = ("proved", "enclosed", "enforced", "audited")
 WIDE = 140  # columns from which the ledger shows everything
 
 
@@ -46,20 +47,20 @@ def show_ledger(console: Console, rows: Sequence[LedgerRow] | None = None) -> No
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         show_edge=False,
-        padding=(0, 1, 0, 0),
+        padding=0,
     )
     wide = console.width >= WIDE
     longest = max((len(row.lemma.id) for row in shown), default=0)
     table.add_column("lemma", no_wrap=True, min_width=longest)
-    table.add_column("checked", no_wrap=True, min_width=9)
-    for name in ("proved", "enclosed", "enforced"):
+    table.add_column("points", no_wrap=True, min_width=6, justify="right")
+    for name in KINDS:
         table.add_column(name, no_wrap=True, min_width=len(name), justify="center")
     if wide:
         for name in ("enforced by", "source", "hypotheses", "trusts"):
             table.add_column(name, overflow="fold")
     for row in shown:
-        cells = [row.lemma.id, checked_text(row)]
-        cells += ["yes" if kind in row.evidence else "" for kind in ("proved", "enclosed", "enforced")]
+        cells = [row.lemma.id, checked_text(row).removesuffix(" points").replace("not run", "-")]
+        cells += ["yes" if kind in row.evidence else "" for kind in KINDS]
         if wide:
             cells.append("\n".join(name.rpartition(".")[2] for name in row.enforced_by))
             cells += [str(row.lemma.source), hypotheses_text(row.lemma), trusts_text(row.lemma)]
@@ -73,11 +74,14 @@ def show_ledger(console: Console, rows: Sequence[LedgerRow] | None = None) -> No
 
 def summary(rows: Sequence[LedgerRow]) -> str:
     """The ledger in numbers."""
-    count = {kind: sum(kind in row.evidence for row in rows) for kind in ("proved", "enclosed", "enforced")}
+    count = {kind: sum(kind in row.evidence for row in rows) for kind in KINDS}
+    here = "rechecked here" if rows and rows[0].rechecked else "not rechecked here: make proofs"
     idle = sum(not row.enforced_by and not row.relied_on_by for row in rows)
     return (
-        f"{len(rows)} lemmas: all with an oracle, {count['proved']} naming a machine-checked theorem, "
+        f"{len(rows)} lemmas: all with an oracle, {count['proved']} naming machine-checked theorems "
+        f"({here}), "
         f"{count['enclosed']} enclosed over a box of parameters, {count['enforced']} enforced at run time, "
+        f"{count['audited']} audited, "
         f"{idle} that no function names. `dpverify lemma ID` explains one."
     )
 
@@ -127,7 +131,7 @@ def show_lemma(
         ("claim", stated.claim),
         ("source", str(stated.source)),
         ("hypotheses", hypotheses_text(stated)),
-        ("evidence", ", ".join(row.evidence)),
+        ("evidence", row.evidence_text),
         ("enclosed", row.enclosed_over or "no"),
         ("theorems", ", ".join(stated.theorems) or "none"),
         ("enforced by", ", ".join(map(short_name, row.enforced_by)) or "nobody"),

@@ -81,7 +81,7 @@ def html(
             row.lemma.id,
             row.lemma.statement,
             row.lemma.claim,
-            ", ".join(row.evidence),
+            row.evidence_text + (f" ({row.enclosed_over})" if row.enclosed_over else ""),
             checked_text(row),
             ", ".join(name.rpartition(".")[2] for name in row.enforced_by),
             str(row.lemma.source),

@@ -9,9 +9,18 @@ from typing import Any
 
 from dpverify.cross_attention.bounds import Bounds
 from dpverify.cross_attention.polynomial import PolynomialFeatures
+from dpverify.spec import contract
 from dpverify.spec.kernel import feature_norm, polynomial_minimum, relative_error, relative_error_signed
 
 
+@contract(
+    relies_on=[
+        feature_norm.LEMMA,
+        polynomial_minimum.LEMMA,
+        relative_error.LEMMA,
+        relative_error_signed.LEMMA,
+    ]
+)
 @dataclass(frozen=True)
 class Parameters:
     """Public: shapes, bounds, logit scale, degree.

@@ -16,10 +16,11 @@ Implementation = TypeVar("Implementation", bound=Callable[..., Any])
 # Filled at import, in the manner of a plug-in registry: lemma id -> qualified names of functions.
 _RELYING: defaultdict[str, list[str]] = defaultdict(list)
 _ENFORCING: defaultdict[str, list[str]] = defaultdict(list)
+_AUDITING: defaultdict[str, list[str]] = defaultdict(list)
 
 
 def contract(
-    *, relies_on: Sequence[Lemma] = (), enforces: Sequence[Lemma] = ()
+    *, relies_on: Sequence[Lemma] = (), enforces: Sequence[Lemma] = (), audits: Sequence[Lemma] = ()
 ) -> Callable[[Implementation], Implementation]:
     """Declare what a function or class owes to which lemma.
 
@@ -27,11 +28,12 @@ def contract(
         relies_on: it is correct because these hold.
         enforces: it checks hypotheses (``lemma.require``) or a conclusion (``lemma.enforce``) of these at run
             time and refuses to go on where one fails.
+        audits: it puts what these claim of the library's own mechanisms to a statistical test.
 
     Raises:
         TypeError: something else than a lemma, or a lemma with neither guard nor hypotheses to enforce.
     """
-    for lemma in (*relies_on, *enforces):
+    for lemma in (*relies_on, *enforces, *audits):
         if not isinstance(lemma, Lemma):
             raise TypeError(f"a contract names a Lemma, but this is {lemma!r} (exhibits are never evidence)")
     for lemma in enforces:
@@ -44,13 +46,15 @@ def contract(
             _RELYING[lemma.id].append(name)
         for lemma in enforces:
             _ENFORCING[lemma.id].append(name)
-        implementation.__lemmas__ = tuple(x.id for x in (*relies_on, *enforces))  # type: ignore[attr-defined]
+        for lemma in audits:
+            _AUDITING[lemma.id].append(name)
+        implementation.__lemmas__ = tuple(x.id for x in (*relies_on, *enforces, *audits))  # type: ignore[attr-defined]
         return implementation
 
     return declare
 
 
-NO_CONTRACTS = frozenset({"spec", "audits", "commands", "cli", "pytest_plugin"})
+NO_CONTRACTS = frozenset({"spec", "commands", "cli", "pytest_plugin"})
 
 
 @cache
@@ -78,3 +82,8 @@ def relying_on(lemma_id: str) -> tuple[str, ...]:
 def enforcing(lemma_id: str) -> tuple[str, ...]:
     """Names of the functions that enforce a lemma."""
     return tuple(sorted(set(_ENFORCING.get(lemma_id, ()))))
+
+
+def auditing(lemma_id: str) -> tuple[str, ...]:
+    """Names of the functions that audit what a lemma claims."""
+    return tuple(sorted(set(_AUDITING.get(lemma_id, ()))))

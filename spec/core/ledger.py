@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dpverify.spec.core.contract import enforcing, load_contracts, relying_on
+from dpverify.spec.core.contract import auditing, enforcing, load_contracts, relying_on
 from dpverify.spec.core.lemma import Lemma
+from dpverify.spec.core.proofs import rechecked
 from dpverify.spec.core.registry import lemmas
 from dpverify.spec.core.verification import LemmaReport
 
@@ -17,7 +18,8 @@ class LedgerRow:
 
     Attributes:
         evidence: among "oracle" (has one; see ``checked``), "proved" (names a theorem), "enclosed" (interval
-            arithmetic, over ``enclosed_over``), "enforced".
+            arithmetic, over ``enclosed_over``), "enforced", "audited" (a statistical test with its alpha).
+        rechecked: whether this machine built and audited the very proofs that are present.
         enclosed_over: what is shown by interval arithmetic and over which box, or None.
         checked: points compared with the oracle in this run, None if the oracle was not run.
         failure: what went wrong in this run, or None.
@@ -31,6 +33,13 @@ class LedgerRow:
     enforced_by: tuple[str, ...]
     relied_on_by: tuple[str, ...]
     enclosed_over: str | None = None
+    rechecked: bool = False
+
+    @property
+    def evidence_text(self) -> str:
+        """The evidence in words; theorems that were not built on this machine say so."""
+        proved = "proved" if self.rechecked else "proved (not rechecked here)"
+        return ", ".join(proved if kind == "proved" else kind for kind in self.evidence)
 
 
 def ledger(reports: Mapping[str, LemmaReport] | None = None) -> list[LedgerRow]:
@@ -41,10 +50,11 @@ def ledger(reports: Mapping[str, LemmaReport] | None = None) -> list[LedgerRow]:
             not checked in this run.
     """
     load_contracts()
-    return [_row(lemma, (reports or {}).get(lemma.id)) for lemma in lemmas().values()]
+    here = rechecked()
+    return [_row(lemma, (reports or {}).get(lemma.id), here) for lemma in lemmas().values()]
 
 
-def _row(lemma: Lemma, report: LemmaReport | None) -> LedgerRow:
+def _row(lemma: Lemma, report: LemmaReport | None, proofs_rechecked: bool) -> LedgerRow:
     enforcers = enforcing(lemma.id)
     evidence = ["oracle"]
     if lemma.theorems:
@@ -53,6 +63,8 @@ def _row(lemma: Lemma, report: LemmaReport | None) -> LedgerRow:
         evidence.append("enclosed")
     if enforcers:
         evidence.append("enforced")
+    if auditing(lemma.id):
+        evidence.append("audited")
     return LedgerRow(
         lemma,
         tuple(evidence),
@@ -61,4 +73,5 @@ def _row(lemma: Lemma, report: LemmaReport | None) -> LedgerRow:
         enforcers,
         relying_on(lemma.id),
         None if lemma.enclosure is None else str(lemma.enclosure),
+        proofs_rechecked,
     )

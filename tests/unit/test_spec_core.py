@@ -74,7 +74,8 @@ def test_an_enforced_violation_names_the_worst_index() -> None:
         "      lhs = 9.0 steps\n"
         "      rhs = 7.0 steps\n"
         "      lhs - rhs = 2.0, allowed slack 0.0 (needed: lhs == rhs)\n"
-        "  claim:  node(l + 1, i) = node(l, 2i) + node(l, 2i + 1) = sum of its 2^(l+1) leaves"
+        "  claim:  node(l + 1, i) = node(l, 2i) + node(l, 2i + 1) = sum of its 2^(l+1) leaves\n"
+        "  proof:  spec/proofs/Sensitivity.v  node_sum_split"
     )  # no reproduction: the parameters of the guard are data, not a point of the domain
 
 

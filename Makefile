@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: verify test lint proofs docs bench clean
+.PHONY: verify test lint proofs proofs-slow docs bench clean
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("dpverify needs Python >= 3.11, but $(PYTHON) is " + sys.version.split()[0] + "; run: make PYTHON=/path/to/python3.11") if sys.version_info < (3, 11) else None'
@@ -27,6 +27,10 @@ lint: $(STAMP)
 # Build and audit the Coq development (Debian: coq libcoq-coquelicot libcoq-interval), and check Python against it.
 proofs: $(STAMP)
 	$(BIN)/python -m dpverify.spec.core.proofs audit links
+
+# Slower: the independent checker reads every compiled proof again, and Coq must refuse changed statements.
+proofs-slow: $(STAMP)
+	$(BIN)/python -m dpverify.spec.core.proofs recheck mutants
 
 docs: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"

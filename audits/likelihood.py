@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import special
 
 from dpverify.audits.betting import mechanism_name
 from dpverify.audits.errors import AuditFinding, MechanismFailed
@@ -209,7 +209,7 @@ def _direction(
     losses = _losses(log_p, _log_density(mechanism, other, outputs))
     values = _excess(losses, claim.epsilon) * weights
     mean, error = _mean(values)
-    reach = float(stats.norm.isf(alpha / 2.0)) * error
+    reach = float(-special.ndtri(alpha / 2.0)) * error
     log_e = log_e_value(values, claim.delta)
     low, high = max(0.0, mean - reach), min(1.0, mean + reach)
     return Direction(("d0", "d1")[side], mean, error, low, high, log_e, losses, weights), overlap

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
 
 from dpverify.certificate import Certificate, noise_summary
 from dpverify.cross_attention.integer_sums import Array, Grids, choose_grids, outer_product_sums
@@ -172,6 +171,8 @@ def sensitivity_on_grid(parameters: Parameters, grids: Grids) -> float:
 
 def best_normaliser_weight(parameters: Parameters) -> float:
     """The weight c with the least noise in an answer, sensitivity(c) sqrt(1 + (V/c)^2); from public numbers."""
+    from scipy.optimize import minimize_scalar  # slow to import, and needed here only
+
     b2 = parameters.feature_norm(parameters.bounds.key) ** 2
     kernel_min, norm, bound = parameters.key_kernel_min, parameters.value_norm, parameters.bounds.value
 

@@ -34,6 +34,7 @@ def test_the_wheel_imports_everything_beside_a_decoy_spec_package(wheel, tmp_pat
         archive.extractall(tmp_path / "site")
     assert {n.split("/")[0] for n in names if not n.split("/")[0].endswith(".dist-info")} == {"dpverify"}
     assert "dpverify/py.typed" in names
+    assert "dpverify/spec/proofs/TLap.v" in names
     for folder in ("spec", "audits"):
         (tmp_path / "work" / folder).mkdir(parents=True)
         (tmp_path / "work" / folder / "__init__.py").write_text("raise RuntimeError('the decoy was imported')")
@@ -47,6 +48,7 @@ def test_the_wheel_imports_everything_beside_a_decoy_spec_package(wheel, tmp_pat
         for name in names:
             importlib.import_module(name)
         assert len(dpverify.spec.lemmas()) >= 20
+        assert len(dpverify.spec.ledger()) == len(dpverify.spec.lemmas())
         assert "dpverify.spec.noise.truncated_laplace_variance" in names
         assert "spec" not in sys.modules and "audits" not in sys.modules
         print(len(names))

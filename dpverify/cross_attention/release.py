@@ -151,7 +151,7 @@ def release_attention(
     >>> import numpy as np
     >>> k, v = np.full((2000, 2), 0.5), np.ones(2000)
     >>> release = release_attention(k, v, ApproxDP(1.0, 1e-6), bounds=Bounds(shape="positive_box"))
-    >>> abs(release.query([[0.2, 0.9]])[0, 0] - 1.0) < release.error_bound(1e-9)
+    >>> bool(abs(release.query([[0.2, 0.9]])[0, 0] - 1.0) < release.error_bound(1e-9))
     True
     """
     truncated_laplace_privacy.LEMMA.require(epsilon=claim.epsilon, delta=claim.delta)

@@ -133,7 +133,7 @@ def show_lemma(
         ("hypotheses", hypotheses_text(stated)),
         ("evidence", row.evidence_text),
         ("enclosed", row.enclosed_over or "no"),
-        ("theorems", ", ".join(stated.theorems) or "none"),
+        ("theorems", ", ".join(stated.theorems) or f"none: {stated.unproved}"),
         ("enforced by", ", ".join(map(short_name, row.enforced_by)) or "nobody"),
         ("relied on by", ", ".join(map(short_name, row.relied_on_by)) or "nobody"),
         ("trusts", trusts_text(stated)),

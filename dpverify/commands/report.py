@@ -69,6 +69,13 @@ def sandwich_cells(found: Slice) -> list[str]:
     ]
 
 
+def _evidence(row: LedgerRow) -> str:
+    """What speaks for a lemma, with the box of its enclosure and the reason where there is no theorem."""
+    enclosed = f" ({row.enclosed_over})" if row.enclosed_over else ""
+    unproved = f"; no theorem: {row.lemma.unproved}" if row.lemma.unproved else ""
+    return row.evidence_text + enclosed + unproved
+
+
 def html(
     ledger_rows: Sequence[LedgerRow], measured: Experiment, slices: Sequence[Slice], caught: Sequence[Caught]
 ) -> str:
@@ -81,7 +88,7 @@ def html(
             row.lemma.id,
             row.lemma.statement,
             row.lemma.claim,
-            row.evidence_text + (f" ({row.enclosed_over})" if row.enclosed_over else ""),
+            _evidence(row),
             checked_text(row),
             ", ".join(name.rpartition(".")[2] for name in row.enforced_by),
             str(row.lemma.source),

@@ -92,6 +92,7 @@ LEMMA = Lemma(
     formula=deviation,
     oracle=oracle,
     conclude=conclude,
+    unproved="needs the Gaussian or chi-square law (improper integrals), which the proof libraries do not have",
     hypotheses=(
         *at_least(1, "columns"),
         Hypothesis("0 < failure_probability < 1", ("failure_probability",), lambda p: 0 < p["failure_probability"] < 1),

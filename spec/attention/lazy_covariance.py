@@ -74,5 +74,6 @@ LEMMA = Lemma(
     formula=next_draw,
     oracle=oracle,
     conclude=conclude,
+    unproved="needs the Gaussian or chi-square law (improper integrals), which the proof libraries do not have",
     trusts=("real-valued Gaussian noise: idealised numerics",),
 )

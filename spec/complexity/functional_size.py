@@ -47,5 +47,6 @@ LEMMA = Lemma(
     formula=numbers_released,
     oracle=oracle,
     conclude=conclude,
+    unproved="not attempted yet",
     hypotheses=HYPOTHESES,
 )

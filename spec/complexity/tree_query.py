@@ -59,6 +59,7 @@ LEMMA = Lemma(
     formula=numbers_read,
     oracle=oracle,
     conclude=conclude,
+    unproved="not attempted yet",
     hypotheses=HYPOTHESES,
     trusts=("numbers read, not seconds; evaluating the features costs another O(r)",),
 )

@@ -52,6 +52,7 @@ LEMMA = Lemma(
     formula=numbers_stored,
     oracle=oracle,
     conclude=conclude,
+    unproved="not attempted yet",
     hypotheses=HYPOTHESES,
     trusts=("numbers, not bytes: each is one 64-bit integer here",),
 )

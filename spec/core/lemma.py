@@ -52,6 +52,7 @@ class Lemma:
         conclude: the comparison at one point of the domain.
         guard: the cheap comparison on what an implementation built (for enforcement), or None.
         theorems: machine-checked theorems, as "File.theorem".
+        unproved: why there is none ("" if there is one).
         enclosure: what interval arithmetic shows over a box of parameters, or None.
         trusts: what no check here covers.
     """
@@ -67,6 +68,7 @@ class Lemma:
     hypotheses: tuple[Hypothesis, ...] = ()
     guard: Callable[..., Comparison] | None = None
     theorems: tuple[str, ...] = ()
+    unproved: str = ""
     trusts: tuple[str, ...] = field(default=())
     enclosure: Enclosure | None = None
 

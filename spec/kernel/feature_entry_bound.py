@@ -88,6 +88,7 @@ LEMMA = Lemma(
     formula=entry_bound,
     oracle=oracle,
     conclude=conclude,
+    unproved="not attempted yet",
     hypotheses=(
         *positive("scale", "radius"),
         *one_of("shape", SHAPES),

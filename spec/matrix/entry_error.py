@@ -64,6 +64,7 @@ LEMMA = Lemma(
     formula=entry_error,
     oracle=oracle,
     conclude=conclude,
+    unproved="needs the Gaussian or chi-square law (improper integrals), which the proof libraries do not have",
     hypotheses=at_least(0, "rho"),
     trusts=("float64 evaluation within the stated slack",),
 )

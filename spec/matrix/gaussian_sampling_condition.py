@@ -85,6 +85,7 @@ LEMMA = Lemma(
     formula=allowed_distance,
     oracle=oracle,
     conclude=conclude,
+    unproved="needs the Gaussian or chi-square law (improper integrals), which the proof libraries do not have",
     hypotheses=(
         *positive("epsilon"),
         Hypothesis("0 < delta < 1", ("delta",), lambda p: 0 < p["delta"] < 1),

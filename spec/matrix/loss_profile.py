@@ -79,6 +79,7 @@ LEMMA = Lemma(
     formula=delta,
     oracle=oracle,
     conclude=conclude,
+    unproved="needs the Gaussian or chi-square law (improper integrals), which the proof libraries do not have",
     hypotheses=(
         Hypothesis("0 < eigenvalue, not 1", ("eigenvalue",), lambda p: p["eigenvalue"] > 0 and p["eigenvalue"] != 1),
         *at_least(1, "samples"),

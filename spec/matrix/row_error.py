@@ -63,6 +63,7 @@ LEMMA = Lemma(
     formula=row_distance,
     oracle=oracle,
     conclude=conclude,
+    unproved="needs the Gaussian or chi-square law (improper integrals), which the proof libraries do not have",
     hypotheses=at_least(0, "logit_error"),
     trusts=("float64 evaluation within the stated slack",),
 )

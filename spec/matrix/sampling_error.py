@@ -60,6 +60,7 @@ LEMMA = Lemma(
     formula=relative_error,
     oracle=oracle,
     conclude=conclude,
+    unproved="needs the Gaussian or chi-square law (improper integrals), which the proof libraries do not have",
     hypotheses=(
         *at_least(1, "samples"),
         Hypothesis(

@@ -74,6 +74,7 @@ LEMMA = Lemma(
     formula=delta,
     oracle=oracle,
     conclude=conclude,
+    unproved="needs the Gaussian or chi-square law (improper integrals), which the proof libraries do not have",
     hypotheses=HYPOTHESES,
     trusts=("scipy.special.erfcx and ndtr within the stated slack",),
 )

@@ -76,6 +76,7 @@ LEMMA = Lemma(
     formula=delta,
     oracle=oracle,
     conclude=conclude,
+    unproved="the law lives on the whole line: improper integrals",
     hypotheses=(
         Hypothesis("0 < sensitivity", ("sensitivity",), lambda p: p["sensitivity"] > 0),
         Hypothesis("0 < epsilon", ("epsilon",), lambda p: p["epsilon"] > 0),

@@ -73,6 +73,7 @@ LEMMA = Lemma(
     formula=aliasing,
     oracle=oracle,
     conclude=conclude,
+    unproved="needs the Gaussian or chi-square law (improper integrals), which the proof libraries do not have",
     hypotheses=(
         Hypothesis("0 < cell", ("cell",), lambda p: p["cell"] > 0),
         Hypothesis(

@@ -80,6 +80,7 @@ LEMMA = Lemma(
     formula=advanced,
     oracle=oracle,
     conclude=conclude,
+    unproved="needs the privacy loss as a random variable and a martingale bound",
     hypotheses=(
         Hypothesis("0 < epsilon", ("epsilon",), lambda p: p["epsilon"] > 0),
         Hypothesis("0 <= delta < 1", ("delta",), lambda p: 0 <= p["delta"] < 1),

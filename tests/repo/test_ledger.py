@@ -56,6 +56,11 @@ def test_there_are_enough_lemmas_and_none_is_without_evidence() -> None:
     assert {row.lemma.id for row in ROWS} == set(spec.lemmas())
 
 
+def test_what_is_not_proved_says_why() -> None:
+    for name, stated in spec.lemmas().items():
+        assert bool(stated.theorems) != bool(stated.unproved), f"{name} needs theorems, or the reason why it has none"
+
+
 def test_every_chapter_of_the_mathematics_is_there() -> None:
     chapters = {name.split(".")[0] for name in spec.lemmas()}
     assert chapters == {

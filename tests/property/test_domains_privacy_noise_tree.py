@@ -45,15 +45,15 @@ def test_lemma_holds_wherever_its_hypotheses_do(name: str) -> None:
 
 
 def test_a_false_lemma_is_found() -> None:
-    """The control: a bound half as large as it must be fails nearly everywhere, so that any search finds it."""
+    """The control: a bound that is 10 % too tight must fail somewhere; one random point in twelve shows it."""
     true = LEMMAS["noise.truncated_laplace_privacy"]
 
     def conclude(*, fraction: float, sensitivity: float, epsilon: float, delta: float) -> spec.Comparison:
-        return spec.at_most(true.formula(fraction * sensitivity, sensitivity, epsilon, delta), 0.5 * delta)
+        return spec.at_most(true.formula(fraction * sensitivity, sensitivity, epsilon, delta), 0.9 * delta)
 
     false = dataclasses.replace(true, conclude=conclude)
 
-    @settings(max_examples=200, phases=[Phase.generate])
+    @settings(max_examples=600, phases=[Phase.generate])
     @given(st.fixed_dictionaries({key: strategy(value) for key, value in false.domain.items()}))
     def holds(parameters: dict[str, Any]) -> None:
         false.check(**parameters)

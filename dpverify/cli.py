@@ -15,7 +15,7 @@ from rich.markup import escape
 from dpverify import __version__
 from dpverify.commands.audit import add_arguments
 
-OK, FAILED, USAGE = 0, 1, 2
+OK, USAGE = 0, 2  # 1, a failed check, is what a command returns
 INPUT_ERRORS = (ValueError, FileNotFoundError, MemoryError, OSError, KeyError)
 
 EXAMPLES = """examples:

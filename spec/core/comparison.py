@@ -127,6 +127,6 @@ def _exact(value: Any) -> npt.NDArray[np.object_]:
 def _number(item: Any) -> Any:
     if isinstance(item, np.generic):
         item = item.item()
-    if hasattr(item, "denominator") and hasattr(item, "numerator") and item.denominator != 1:
+    if hasattr(item, "denominator") and hasattr(item, "numerator"):
         return _CTX.mpf(item.numerator) / item.denominator
     return _CTX.mpf(item)

@@ -54,7 +54,7 @@ def contract(
     return declare
 
 
-NO_CONTRACTS = frozenset({"spec", "commands", "cli", "pytest_plugin"})
+NO_CONTRACTS = frozenset({"spec", "commands", "cli", "pytest_plugin", "torch"})  # torch: an extra, imported when used
 
 
 @cache

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: verify test lint proofs proofs-slow docs bench clean
+.PHONY: verify test test-optional lint proofs proofs-slow docs bench clean
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("dpverify needs Python >= 3.11, but $(PYTHON) is " + sys.version.split()[0] + "; run: make PYTHON=/path/to/python3.11") if sys.version_info < (3, 11) else None'
@@ -18,6 +18,12 @@ verify: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+# What needs an extra: a local Dask cluster, the torch module. TORCH names the build, for example torch==2.4.1+cpu.
+TORCH ?= torch
+test-optional: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)" --editable ".[dask,torch]"
+	$(BIN)/python -m pytest tests/optional
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

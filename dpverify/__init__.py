@@ -13,7 +13,19 @@ if TYPE_CHECKING:
     from dpverify.accounting import certify
     from dpverify.audits import audit, audit_likelihood, replay
     from dpverify.certificate import Certificate
-    from dpverify.cross_attention import Bounds, Release, attention, load_release, release_attention
+    from dpverify.cross_attention import (
+        Bounds,
+        HeadsRelease,
+        Nystrom,
+        Polynomial,
+        PositiveRandomFeatures,
+        Release,
+        attention,
+        kernel_error,
+        load_release,
+        release_attention,
+        release_heads,
+    )
     from dpverify.errors import (
         CapacityError,
         DrownedDenominatorWarning,
@@ -32,7 +44,19 @@ _HOMES = {
     "accounting": ("certify",),
     "audits": ("audit", "audit_likelihood", "replay"),
     "certificate": ("Certificate",),
-    "cross_attention": ("Bounds", "Release", "attention", "load_release", "release_attention"),
+    "cross_attention": (
+        "Bounds",
+        "HeadsRelease",
+        "Nystrom",
+        "Polynomial",
+        "PositiveRandomFeatures",
+        "Release",
+        "attention",
+        "kernel_error",
+        "load_release",
+        "release_attention",
+        "release_heads",
+    ),
     "errors": (
         "CapacityError",
         "DrownedDenominatorWarning",
@@ -57,9 +81,13 @@ __all__ = [
     "DPTree",
     "DrownedDenominatorWarning",
     "Gaussian",
+    "HeadsRelease",
     "InvalidArgument",
+    "Nystrom",
     "OSBits",
     "OutOfBoundsWarning",
+    "Polynomial",
+    "PositiveRandomFeatures",
     "PrivacyViolation",
     "Release",
     "ReleaseFileError",
@@ -71,8 +99,10 @@ __all__ = [
     "audits",
     "calibrate",
     "certify",
+    "kernel_error",
     "load_release",
     "release_attention",
+    "release_heads",
     "replay",
     "spec",
     "tree_alternatives",

@@ -11,11 +11,14 @@ from typing import IO
 from dpverify.errors import InvalidArgument
 
 
-def write_whole(argument: str, path: str | os.PathLike[str], write: Callable[[IO[bytes]], None]) -> None:
+def write_whole(
+    argument: str, path: str | os.PathLike[str], write: Callable[[IO[bytes]], None], *, durable: bool = False
+) -> None:
     """Let ``write`` fill a file beside ``path`` and move it there when it is complete.
 
     Args:
         argument: what to call the path in an error message.
+        durable: have the file and its name on disk before returning, so that not even a power cut loses it.
 
     Raises:
         InvalidArgument: the folder does not exist. Whatever ``write`` raises passes through; an old file at
@@ -28,7 +31,16 @@ def write_whole(argument: str, path: str | os.PathLike[str], write: Callable[[IO
     try:
         with os.fdopen(descriptor, "wb") as file:
             write(file)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, target)
+        if durable and os.name == "posix":
+            folder = os.open(target.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -32,6 +32,9 @@ def finite_array(name: str, values: npt.ArrayLike, *, rank: int | None = None) -
     array = raw.astype(np.float64, copy=False)
     if rank is not None and array.ndim != rank:
         raise InvalidArgument(name, f"an array of shape {array.shape}", f"an array of {rank} dimensions")
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(array.sum()):  # NaN and infinities survive every sum
+            return array
     bad = ~np.isfinite(array)
     if bad.any():
         first = tuple(int(i) for i in np.argwhere(bad)[0])

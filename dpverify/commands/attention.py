@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import math
 import warnings
 
+import numpy as np
 from rich.console import Console
 from rich.markup import escape
 
-from dpverify.commands.files import read_array, write_array
+from dpverify.commands.files import check_suffix, read_array, write_array
 from dpverify.cross_attention import Bounds, load_release, release_attention
 from dpverify.guarantees import ApproxDP
 
@@ -51,18 +53,32 @@ def release(console: Console, errors: Console, options: argparse.Namespace) -> i
 
 
 def query(console: Console, errors: Console, options: argparse.Namespace) -> int:
-    """Answer queries from a release file."""
+    """Answer queries from a release file; say how far off the answers may be."""
+    if options.standard_error is not None:
+        check_suffix(options.standard_error, "--standard-error")  # before anything is written
     made = load_release(options.release)
     queries = read_array("queries", options.queries)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         answers = made.query(queries)
     _print_warnings(errors, caught)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they were printed already
+        bounds = made.error_bound(FAILURE_PROBABILITY, queries=queries)
+        uncertain = None if options.standard_error is None else made.standard_error(queries)
     write_array(options.output, answers)
+    if uncertain is not None:
+        write_array(options.standard_error, uncertain, "--standard-error")
     console.print(
-        f"{len(answers)} answers of {answers.shape[1]} columns written to {escape(options.output)}",
+        f"{math.prod(answers.shape[:-1])} answers of {answers.shape[-1]} columns written to {escape(options.output)}",
         highlight=False,
     )
+    if bounds.size:
+        console.print(
+            f"each is within {np.median(bounds):.4g} (median; at most {bounds.max():.4g}) of exact attention with "
+            f"probability {1 - FAILURE_PROBABILITY:g}, if it was asked before any answer was seen",
+            highlight=False,
+        )
     return 0
 
 

@@ -35,11 +35,11 @@ def read_array(argument: str, path: str) -> npt.NDArray[np.float64]:
     return np.asarray(array, dtype=np.float64)
 
 
-def write_array(path: str, array: npt.NDArray[np.float64]) -> None:
+def write_array(path: str, array: npt.NDArray[np.float64], option: str = "--output") -> None:
     """Write .npy or .csv, whole or not at all."""
-    suffix = Path(path).suffix.lower()
-    if suffix not in (".npy", ".csv"):
-        raise InvalidArgument("--output", path, "a .npy or .csv file")
+    suffix = check_suffix(path, option)
+    if suffix == ".csv" and array.ndim > 2:
+        raise InvalidArgument(option, path, f"a .npy file, since the answers have shape {array.shape}")
 
     def write(file: IO[bytes]) -> None:
         if suffix == ".npy":
@@ -47,7 +47,15 @@ def write_array(path: str, array: npt.NDArray[np.float64]) -> None:
         else:
             np.savetxt(file, array, delimiter=",", fmt="%.17g")
 
-    write_whole("--output", path, write)
+    write_whole(option, path, write)
+
+
+def check_suffix(path: str, option: str) -> str:
+    """.npy or .csv; InvalidArgument for any other."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".npy", ".csv"):
+        raise InvalidArgument(option, path, "a .npy or .csv file")
+    return suffix
 
 
 def _header_lines(path: str) -> int:

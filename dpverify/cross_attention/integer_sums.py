@@ -9,20 +9,34 @@ sum stays below 2^53. That is decided from the public bounds before anything is 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from dpverify.cross_attention.feature_maps import FeatureMap
 from dpverify.cross_attention.parameters import Parameters
 from dpverify.spec import contract
 from dpverify.spec.attention import functional_sensitivity
 from dpverify.spec.kernel import feature_norm
 
 Array = npt.NDArray[np.float64]
-BLOCK_ROWS = 256
+LEAST_BLOCK_ROWS = 256
+BLOCK_ENTRIES = 1 << 21  # of features at a time
 EXACT_BITS = 53  # float64 represents every integer up to 2^53
 NORM_ROOM = 1.0 + 2.0**-30  # float errors of clipping (1e-12) and of features stay far below this
+
+
+class Evaluated(Protocol):
+    """What sums need of a feature map."""
+
+    @property
+    def parameters(self) -> Parameters: ...
+    @property
+    def size(self) -> int: ...
+    def __call__(self, rows: Array) -> Array: ...
 
 
 @dataclass(frozen=True)
@@ -33,6 +47,7 @@ class Grids:
         feature, value: grid spacings; a feature row has squared norm at most ``feature_norm2`` steps squared, a
             value row (without the normaliser's entry) at most ``value_norm2``.
         weight_steps: the normaliser's entry c, in steps of ``value``.
+        block_rows: products of so many rows sum to less than 2^53, whatever the rows.
     """
 
     feature: float
@@ -40,6 +55,7 @@ class Grids:
     feature_norm2: int
     value_norm2: int
     weight_steps: int
+    block_rows: int
 
     @property
     def unit(self) -> float:
@@ -51,15 +67,16 @@ class Grids:
         return self.weight_steps * self.value
 
 
-def choose_grids(parameters: Parameters, normaliser_weight: float) -> Grids:
-    """The finest grids for which no partial sum can reach 2^53 and no total 2^62.
+def choose_grids(features: FeatureMap, normaliser_weight: float) -> Grids:
+    """The finest grids for which no partial sum of 256 rows can reach 2^53 and no total 2^62.
 
-    Rows of features have norm at most b and rows [v, c] norm at most w: a block of 256 products stays below
-    256 (b / feature grid) (w / value grid).
+    Rows of features have norm at most b and rows [v, c] norm at most w: a block of R products stays below
+    R (b / feature grid) (w / value grid).
     """
-    b = parameters.feature_norm(parameters.bounds.key)
+    parameters = features.parameters
+    b = features.norm(parameters.bounds.key)
     w = math.hypot(parameters.value_norm, normaliser_weight)
-    budget = min(EXACT_BITS - BLOCK_ROWS.bit_length(), 62 - parameters.rows.bit_length()) - 2
+    budget = min(EXACT_BITS - LEAST_BLOCK_ROWS.bit_length(), 62 - parameters.rows.bit_length()) - 2
     feature_bits = min(25, (budget + 5) // 2)
     value_bits = min(25, budget - feature_bits)
     feature = math.ldexp(1.0, math.frexp(b)[1] - feature_bits)
@@ -70,30 +87,42 @@ def choose_grids(parameters: Parameters, normaliser_weight: float) -> Grids:
         feature_norm2=math.floor((b * NORM_ROOM / feature) ** 2),
         value_norm2=math.floor((parameters.value_norm * NORM_ROOM / value) ** 2),
         weight_steps=max(1, round(normaliser_weight / value)),
+        block_rows=1 << (EXACT_BITS - 3 - feature_bits - value_bits),
     )
 
 
 @contract(enforces=[feature_norm.LEMMA, functional_sensitivity.LEMMA])
-def outer_product_sums(keys: Array, values: Array, parameters: Parameters, grids: Grids) -> npt.NDArray[np.int64]:
+def outer_product_sums(
+    blocks: Iterable[tuple[Array, Array]], features: Evaluated, grids: Grids
+) -> npt.NDArray[np.int64]:
     """``sum_i phi(k_i) [v_i, c]^T`` of rounded rows, exactly, in steps of ``grids.unit``; PRIVATE until noised.
 
     Args:
-        keys, values: shapes (n, d) and (n, d_v), inside the bounds.
+        blocks: keys and values of shapes (n_j, d) and (n_j, d_v), inside the bounds; no more rows in all than
+            ``features.parameters.rows``.
 
     Returns:
-        int64 of shape (r, d_v + 1), the same for any order of the rows and any block size.
+        int64 of shape (r, d_v + 1), the same for any order of the rows and any blocks.
 
     Raises:
         ConclusionViolated: a rounded row exceeds its integer norm bound. Squared norms are exact, since they stay
             below 2^53.
     """
-    total = np.zeros((parameters.features.size, parameters.columns + 1), dtype=np.int64)
-    weight = np.full((BLOCK_ROWS, 1), float(grids.weight_steps))
-    for start in range(0, len(keys), BLOCK_ROWS):
-        part = slice(start, start + BLOCK_ROWS)
-        phi = np.trunc(parameters.features(keys[part]) / grids.feature)
-        v = np.trunc(values[part] / grids.value)
-        feature_norm.LEMMA.enforce(norms_squared=(phi * phi).sum(axis=0), bound=grids.feature_norm2)
-        functional_sensitivity.LEMMA.enforce(norms_squared=(v * v).sum(axis=1), bound=grids.value_norm2)
-        total += (phi @ np.hstack([v, weight[: len(v)]])).astype(np.int64)
+    columns = features.parameters.columns
+    total = np.zeros((features.size, columns + 1), dtype=np.int64)
+    size = min(grids.block_rows, max(LEAST_BLOCK_ROWS, BLOCK_ENTRIES // features.size))
+    rows = np.full((size, columns + 1), float(grids.weight_steps))
+    for keys, values in blocks:
+        for start in range(0, len(keys), size):
+            part = slice(start, start + size)
+            phi = features(keys[part])
+            phi /= grids.feature
+            np.trunc(phi, out=phi)
+            row = rows[: phi.shape[1]]
+            np.trunc(values[part] / grids.value, out=row[:, :-1])
+            feature_norm.LEMMA.enforce(norms_squared=np.einsum("ij,ij->j", phi, phi), bound=grids.feature_norm2)
+            functional_sensitivity.LEMMA.enforce(
+                norms_squared=np.einsum("ij,ij->i", row[:, :-1], row[:, :-1]), bound=grids.value_norm2
+            )
+            total += (phi @ row).astype(np.int64)
     return total

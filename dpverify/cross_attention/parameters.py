@@ -4,45 +4,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from typing import Any
 
 from dpverify.cross_attention.bounds import Bounds
-from dpverify.cross_attention.polynomial import PolynomialFeatures
-from dpverify.spec import contract
-from dpverify.spec.kernel import feature_norm, polynomial_minimum, relative_error, relative_error_signed
 
 
-@contract(
-    relies_on=[
-        feature_norm.LEMMA,
-        polynomial_minimum.LEMMA,
-        relative_error.LEMMA,
-        relative_error_signed.LEMMA,
-    ]
-)
 @dataclass(frozen=True)
 class Parameters:
-    """Public: shapes, bounds, logit scale, degree.
+    """Public: shapes, bounds, logit scale.
 
     Attributes:
         rows: n, number of keys.
         dimension: d of keys and queries.
         columns: d_v of values.
         scale: of the logits.
-        degree: of the polynomial kernel.
     """
 
     rows: int
     dimension: int
     columns: int
     scale: float
-    degree: int
     bounds: Bounds
-
-    @cached_property
-    def features(self) -> PolynomialFeatures:
-        return PolynomialFeatures(self.dimension, self.degree, self.scale)
 
     @property
     def logit_max(self) -> float:
@@ -56,25 +38,14 @@ class Parameters:
         return math.exp(-self.logit_max) if self.bounds.signed else 1.0
 
     @property
-    def kernel_factors(self) -> tuple[float, float]:
-        """(low, high): the polynomial kernel lies in [low, high] times the exponential one."""
-        if self.bounds.signed:
-            return relative_error_signed.factors(self.degree, self.logit_max)
-        return 1.0 - relative_error.relative_error(self.degree, self.logit_max), 1.0
-
-    def feature_norm(self, bound: float) -> float:
-        """Largest |P(x)|_2 for rows with that bound, rounded up."""
-        radius = self.bounds.radius(bound, self.dimension) * (1 + 2.0**-50)
-        square = feature_norm.norm_squared_bound(self.degree, self.scale, radius)
-        return math.nextafter(math.sqrt(square), math.inf)
+    def key_radius(self) -> float:
+        """Largest l2 norm of a key, rounded up."""
+        return self.bounds.radius(self.bounds.key, self.dimension) * (1 + 2.0**-50)
 
     @property
-    def key_kernel_min(self) -> float:
-        """Lower bound on the polynomial kernel between two keys, before rounding of the features."""
-        if not self.bounds.signed:
-            return 1.0
-        radius = self.bounds.radius(self.bounds.key, self.dimension)
-        return polynomial_minimum.minimum(self.degree, self.scale * radius * radius * (1 + 2.0**-49))
+    def query_radius(self) -> float:
+        """Largest l2 norm of a query, rounded up."""
+        return self.bounds.radius(self.bounds.query, self.dimension) * (1 + 2.0**-50)
 
     @property
     def value_norm(self) -> float:

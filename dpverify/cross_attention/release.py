@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -13,49 +13,58 @@ import numpy.typing as npt
 from dpverify.certificate import Certificate
 from dpverify.checks import positive, positive_integer, probability
 from dpverify.cross_attention import storage
-from dpverify.cross_attention.answers import ratio
+from dpverify.cross_attention.accuracy import Simultaneous, query_bounds
+from dpverify.cross_attention.answers import Flags, Margins, NoisySums
 from dpverify.cross_attention.bounds import Bounds
 from dpverify.cross_attention.dptree import MOMENTS, TreeState, release_dptree
-from dpverify.cross_attention.exact import check_queries, check_rows, check_scale
+from dpverify.cross_attention.exact import check_queries, check_scale
+from dpverify.cross_attention.feature_maps import FeatureMap, Features
 from dpverify.cross_attention.functional import FunctionalState, release_functional
+from dpverify.cross_attention.lazy import DEFAULT_MAX_QUERIES, LazyState, release_lazy
 from dpverify.cross_attention.parameters import Parameters
-from dpverify.errors import CapacityError, InvalidArgument, OutOfBoundsWarning, ReleaseFileError
+from dpverify.cross_attention.polynomial import Polynomial, PolynomialMap
+from dpverify.cross_attention.rows import OutOfBounds, read_rows, report_moved
+from dpverify.errors import CapacityError, InvalidArgument
 from dpverify.guarantees import ApproxDP
 from dpverify.noise.bits import BitSource, OSBits
 from dpverify.spec import contract
-from dpverify.spec.kernel import feature_dimension, smallest_degree
 from dpverify.spec.noise import truncated_laplace_privacy
 
 Array = npt.NDArray[np.float64]
-Method = Literal["functional", "dptree"]
-OutOfBounds = Literal["clip", "raise"]
-METHODS = ("functional", "dptree")
-TARGET_KERNEL_ERROR = 1e-3
+Method = Literal["functional", "lazy", "dptree"]
+METHODS = ("functional", "lazy", "dptree")
+LOGIT_LIMIT = 300.0
 MAX_BYTES = 1 << 32
 STATES: dict[str, type[FunctionalState] | type[TreeState]] = {"functional": FunctionalState, "dptree": TreeState}
 
 
 class State(Protocol):
-    """What a mechanism releases; everything it does is post-processing."""
+    """What a mechanism releases. Everything it does is post-processing; only a lazy one also answers new queries."""
 
     @property
     def parameters(self) -> Parameters: ...
     @property
     def denominator_min(self) -> float: ...
-    def weighted_sums(self, queries: Array) -> tuple[Array, Array]: ...
+    @property
+    def coupling(self) -> float: ...
+    def noisy_sums(self, queries: Array) -> NoisySums: ...
+    def margins(self, queries: Array, failure_probability: float, *, adaptive: bool) -> Margins: ...
     def error_bound(self, failure_probability: float) -> float: ...
+    def simultaneous_error_bound(self, failure_probability: float) -> float: ...
     def to_dict(self) -> dict[str, Any]: ...
-    def arrays(self) -> dict[str, npt.NDArray[np.int64]]: ...
+    def arrays(self) -> dict[str, npt.NDArray[Any]]: ...
 
 
 @dataclass(frozen=True, eq=False)
 class Release:
-    """A private release of attention: it answers any number of adaptive queries at no further privacy cost.
+    """A private release of attention: it answers adaptive queries at no further privacy cost; any number of them, or,
+    with method="lazy", as many different ones as was stated.
 
     Attributes:
         method: the mechanism.
         certificate: what it claims, what was certified, what it trusts.
-        state: the noisy numbers. They may be published.
+        state: the noisy numbers. They may be published. With method="lazy" a running state that also holds the private
+            rows, and changes with every new query although the release itself is frozen: publish its file instead.
         out_of_bounds: "clip" or "raise", for data at release time and for queries.
     """
 
@@ -74,9 +83,65 @@ class Release:
             Shape (m, d_v). Each entry lies within ``error_bound(p)`` of exact attention at the (moved) query
             with probability at least 1 - p, for each query by itself.
 
+        Raises:
+            CapacityError: with method="lazy", more different queries than it answers; then none was answered.
+
         Warns:
             OutOfBoundsWarning, DrownedDenominatorWarning.
         """
+        return self.state.noisy_sums(self._inside(queries)).answers(self.state.parameters.bounds)
+
+    def standard_error(self, queries: npt.ArrayLike) -> Array:
+        """One standard deviation of each answer of :meth:`query` due to the noise, shape (m, d_v).
+
+        From released numbers only, to first order in the noise (delta method). The kernel's error is not in it. Where
+        noise drowned the normaliser, the span of the values. With method="lazy", queries are asked for this.
+        """
+        return self.state.noisy_sums(self._inside(queries)).standard_errors(self.state.parameters.bounds)
+
+    def drowned(self, queries: npt.ArrayLike) -> Flags:
+        """Which queries' normalisers are drowned in noise, shape (m,): below their public minimum, or within 3 standard
+        deviations of zero. Their answers are finite and inside the public range, but of no known size."""
+        return self.state.noisy_sums(self._inside(queries)).drowned
+
+    @overload
+    def error_bound(self, failure_probability: float, simultaneous: Simultaneous = False) -> float: ...
+    @overload
+    def error_bound(
+        self, failure_probability: float, simultaneous: Simultaneous = False, *, queries: npt.ArrayLike
+    ) -> Array: ...
+    def error_bound(
+        self,
+        failure_probability: float,
+        simultaneous: Simultaneous = False,
+        queries: npt.ArrayLike | None = None,
+    ) -> float | Array:
+        """Bound on every entry of |answer - exact attention|, in the unit of the values.
+
+        It holds with probability at least 1 - failure_probability over the noise and never exceeds the span of the
+        values. It leaves out float64 rounding when a query is evaluated (about 1e-13 of the value bound).
+
+        Args:
+            simultaneous: False: for each query by itself. True: for all queries at once.
+            queries: None: for any query of the domain, from the public parameters alone: one number. Or shape (m, d),
+                for these queries, usually far smaller: from their features and the released normaliser, shape (m,).
+                They must have been fixed before any answer was seen, unless ``simultaneous`` is "adaptive": then the
+                bounds hold for all queries of the domain at once, whatever these were chosen from. With method="lazy"
+                they are asked for this, and count.
+
+        Only a bound for given queries says anything where the features have no proven error over the whole domain
+        (Nystrom features; a polynomial of low degree); with positive random features nothing is proven at all, and
+        the bound is what the public range of the values gives.
+        """
+        share = probability("failure_probability", failure_probability)
+        if simultaneous not in (False, True, "adaptive"):
+            raise InvalidArgument("simultaneous", simultaneous, "False, True or 'adaptive'")
+        if queries is not None:
+            return query_bounds(self.state, self._inside(queries), share, simultaneous)
+        return self.state.simultaneous_error_bound(share) if simultaneous else self.state.error_bound(share)
+
+    def _inside(self, queries: npt.ArrayLike) -> Array:
+        """Queries checked and moved into the bounds."""
         parameters = self.state.parameters
         rows = check_queries(queries)
         if rows.shape[1] != parameters.dimension:
@@ -86,37 +151,41 @@ class Release:
                 f"of shape (m, {parameters.dimension}), as wide as the keys were",
             )
         inside, moved = parameters.bounds.clip_queries(rows)
-        _report("queries", moved, len(rows), parameters.bounds.query, self.out_of_bounds)
-        numerators, denominators = self.state.weighted_sums(inside)
-        return ratio(numerators, denominators, self.state.denominator_min, parameters.bounds.value)
-
-    def error_bound(self, failure_probability: float) -> float:
-        """Bound on every entry of |answer - exact attention| for one query, in the unit of the values.
-
-        It holds with probability at least 1 - failure_probability for each query of the domain, from public
-        numbers alone, and never exceeds twice the value bound. It leaves out float64 rounding when a query is
-        evaluated (about 1e-13 of the value bound).
-        """
-        return self.state.error_bound(probability("failure_probability", failure_probability))
+        report_moved("queries", moved, len(rows), parameters.bounds.query, self.out_of_bounds)
+        return inside
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the release to one file, whole or not at all; :func:`dpverify.load_release` reads it.
 
-        The file holds no key, no value, no noise-free sum and no seed, and no pickled object.
+        The file holds no key, no value, no noise-free sum and no seed, and no pickled object. With method="lazy", every
+        later answer to a new query is in the file before it is returned.
         """
-        contents = {
+        if isinstance(self.state, LazyState):
+            self.state.keep(path, self.to_dict())
+        else:
+            storage.write(path, self.to_dict(), self.state.arrays())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the state's arrays, as stored in a release file."""
+        return {
             "method": self.method,
             "out_of_bounds": self.out_of_bounds,
             "certificate": self.certificate.to_dict(),
             "state": self.state.to_dict(),
         }
-        storage.write(path, contents, self.state.arrays())
+
+    @classmethod
+    def from_parts(cls, data: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Release:
+        """Inverse of :meth:`to_dict`; KeyError, TypeError or ValueError if it is no release."""
+        certificate = Certificate.from_dict(data["certificate"])
+        state: State = STATES[data["method"]].from_parts(data["state"], arrays)
+        return cls(data["method"], certificate, state, data["out_of_bounds"])
 
 
-@contract(relies_on=[smallest_degree.LEMMA], enforces=[truncated_laplace_privacy.LEMMA])
+@contract(enforces=[truncated_laplace_privacy.LEMMA])
 def release_attention(
-    keys: npt.ArrayLike,
-    values: npt.ArrayLike,
+    keys: npt.ArrayLike | Iterable[tuple[npt.ArrayLike, npt.ArrayLike]],
+    values: npt.ArrayLike | None,
     claim: ApproxDP,
     *,
     bounds: Bounds,
@@ -124,6 +193,9 @@ def release_attention(
     method: Method = "functional",
     normaliser_weight: float | None = None,
     degree: int | None = None,
+    features: Features | None = None,
+    rows: int | None = None,
+    max_queries: int | None = None,
     out_of_bounds: OutOfBounds = "clip",
     bits: BitSource | None = None,
 ) -> Release:
@@ -132,21 +204,27 @@ def release_attention(
     One row is a key with its value; the number of rows is public.
 
     Args:
-        keys: shape (n, d), private.
-        values: shape (n, d_v) or (n,), private.
+        keys: shape (n, d), private; a Dask array is read block by block.
+        values: shape (n, d_v) or (n,), private. Or, functional only: keys an iterable of (keys, values) blocks and
+            values None, so that memory does not limit n.
         claim: epsilon > 0 and 0 < delta <= 1/2, for the whole release.
         bounds: public bounds, chosen without looking at the data.
         scale: of the logits; None means 1/d.
-        method: "functional" (one noisy matrix) or "dptree" (the published trees of arXiv 2407.14717v3).
-        normaliser_weight: functional only: c > 0, the weight of the normaliser column; None minimises the noise.
+        method: "functional" (one noisy matrix), "lazy" (exact kernel, noise drawn as queries come) or "dptree" (the
+            published trees of arXiv 2407.14717v3).
+        normaliser_weight: functional and lazy: c > 0, the weight of the normaliser column; None minimises the noise.
+        features: functional only: ``dv.Polynomial``, ``dv.Nystrom`` or ``dv.PositiveRandomFeatures``; None means
+            ``Polynomial(degree)``.
         degree: of the polynomial kernel; None takes the least with relative kernel error at most 1e-3.
+        rows: n, public; needed with blocks only.
+        max_queries: lazy only: how many different queries will be answered; None means 2048.
         out_of_bounds: "clip" moves rows outside the bounds to the nearest point and warns *the caller* with
             their number (which is private: it is not part of the release); "raise" refuses.
         bits: None for the operating system's randomness; a SeededBits for tests (the release is then marked
             not private).
 
     Raises:
-        InvalidArgument, HypothesisNotMet, CapacityError: before anything is computed from the data.
+        InvalidArgument, HypothesisNotMet, CapacityError: nothing was released then.
 
     >>> import numpy as np
     >>> k, v = np.full((2000, 2), 0.5), np.ones(2000)
@@ -161,90 +239,88 @@ def release_attention(
         raise InvalidArgument("out_of_bounds", out_of_bounds, "'clip' or 'raise'")
     if normaliser_weight is not None:
         normaliser_weight = positive("normaliser_weight", normaliser_weight)
-        if method != "functional":
+        if method == "dptree":
             raise InvalidArgument("normaliser_weight", normaliser_weight, f"None for method={method!r}")
-    k, v = check_rows(keys, values)
-    parameters = _parameters(k, v, bounds, scale, degree)
-    _check_capacity(parameters, method)
-    k, moved_keys = bounds.clip_keys(k)
-    v, moved_values = bounds.clip_values(v)
-    _report("keys", moved_keys, len(k), bounds.key, out_of_bounds)
-    _report("values", moved_values, len(v), bounds.value, out_of_bounds)
+    if max_queries is not None and method != "lazy":
+        raise InvalidArgument("max_queries", max_queries, f"None for method={method!r}, which answers any number")
+    limit = positive_integer("max_queries", DEFAULT_MAX_QUERIES if max_queries is None else max_queries)
+    choice = choose_features(features, degree, method)
+    data = read_rows(keys, values, rows)
+    parameters = check_parameters(data.number, data.dimension, data.columns, bounds, scale)
     source = OSBits() if bits is None else bits
+    inside = data.inside(bounds, out_of_bounds)
     state: State
-    if method == "functional":
-        state, certificate = release_functional(k, v, parameters, claim, normaliser_weight, source)
+    if method == "lazy":
+        check_lazy_capacity(parameters, limit)
+        state, certificate = release_lazy(inside, parameters, claim, normaliser_weight, limit, source)
     else:
-        state, certificate = release_dptree(k, v, parameters, claim, source)
+        phi = choice.build(parameters)
+        check_capacity(phi, method)
+        if method == "functional":
+            state, certificate = release_functional(inside, phi, claim, normaliser_weight, source)
+        elif isinstance(phi, PolynomialMap):
+            keys_inside, values_inside = (np.concatenate(parts) for parts in zip(*inside, strict=True))
+            state, certificate = release_dptree(keys_inside, values_inside, phi, claim, source)
+        else:  # choose_features saw to it
+            raise InvalidArgument("features", features, "polynomial for method='dptree'")
+    report_moved("keys", data.moved_keys, data.number, bounds.key, out_of_bounds)
+    report_moved("values", data.moved_values, data.number, bounds.value, out_of_bounds)
     return Release(method, certificate, state, out_of_bounds)
 
 
-def load_release(path: str | os.PathLike[str]) -> Release:
-    """Read a release file.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ReleaseFileError: it is not a release, is damaged, or was changed.
-    """
-    contents, arrays = storage.read(path)
-    try:
-        certificate = Certificate.from_dict(contents["certificate"])
-        state: State = STATES[contents["method"]].from_parts(contents["state"], arrays)
-        return Release(contents["method"], certificate, state, contents["out_of_bounds"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ReleaseFileError(f"{path} is not a release that this version can read: {error!r}") from error
-
-
-def _parameters(keys: Array, values: Array, bounds: Bounds, scale: float | None, degree: int | None) -> Parameters:
-    rows, dimension = keys.shape
-    factor = check_scale(scale, dimension)
+def choose_features(features: Features | None, degree: int | None, method: Method) -> Features:
+    if method == "lazy":
+        for name, given in (("features", features), ("degree", degree)):
+            if given is not None:
+                raise InvalidArgument(name, given, "None for method='lazy', whose kernel is exact")
+    if features is None:
+        return Polynomial(degree)
     if degree is not None:
-        degree = positive_integer("degree", degree, least=0)
-    draft = Parameters(rows, dimension, values.shape[1], factor, 0 if degree is None else degree, bounds)
-    if not draft.logit_max <= 300:
+        raise InvalidArgument("degree", degree, "None when features are given", "write features=dv.Polynomial(degree)")
+    if not callable(getattr(features, "build", None)):
+        raise InvalidArgument("features", features, "dv.Polynomial, dv.Nystrom, dv.PositiveRandomFeatures or alike")
+    if method == "dptree" and not isinstance(features, Polynomial):
+        raise InvalidArgument("features", features, "None or dv.Polynomial for method='dptree'")
+    return features
+
+
+def check_parameters(number: int, dimension: int, columns: int, bounds: Bounds, scale: float | None) -> Parameters:
+    parameters = Parameters(number, dimension, columns, check_scale(scale, dimension), bounds)
+    if not parameters.logit_max <= LOGIT_LIMIT:
         raise InvalidArgument(
             "scale",
-            factor,
-            f"so small that logits stay below 300 (they can reach {draft.logit_max:g})",
+            parameters.scale,
+            f"so small that logits stay below {LOGIT_LIMIT:g} (they can reach {parameters.logit_max:g})",
             "lower scale or the key and query bounds",
         )
-    if degree is not None:
-        return draft
-    least = smallest_degree.smallest_degree(TARGET_KERNEL_ERROR, draft.logit_max, bounds.signed)
-    return Parameters(rows, dimension, values.shape[1], factor, least, bounds)
+    return parameters
 
 
-def _check_capacity(parameters: Parameters, method: Method) -> None:
+def check_capacity(features: FeatureMap, method: Method) -> None:
     """Refuse before any work if the released numbers and the working copies would exceed the memory limit."""
-    features = feature_dimension.dimension(parameters.dimension, parameters.degree)
+    parameters = features.parameters
     columns = parameters.columns + 1
     if method == "functional":
-        needed = 8 * features * (4 * columns + 2 * 256 + parameters.dimension)
+        needed = 8 * features.size * (4 * columns + 2 * 256 + parameters.dimension)
     else:
         leaves = 1 << max(0, parameters.rows - 1).bit_length()
-        needed = 8 * features * (columns * MOMENTS * 4 * leaves + parameters.rows)
+        needed = 8 * features.size * (columns * MOMENTS * 4 * leaves + parameters.rows)
     if needed > MAX_BYTES:
         raise CapacityError(
-            f"method={method!r} at degree {parameters.degree} in {parameters.dimension} dimensions has "
-            f"{features:,} features and would need about {needed:,} bytes, above the limit of {MAX_BYTES:,}; "
+            f"method={method!r} with {features.kind} features in {parameters.dimension} dimensions has "
+            f"{features.size:,} features and would need about {needed:,} bytes, above the limit of {MAX_BYTES:,}; "
             "lower degree (it raises the kernel error), scale or the bounds (they lower the degree that is "
-            "needed), or the number of key columns"
+            "needed), or the number of key columns, or pass features=dv.Nystrom(...)"
         )
 
 
-def _report(name: str, moved: int, rows: int, bound: float, policy: OutOfBounds) -> None:
-    if not moved:
-        return
-    if policy == "raise":
-        raise InvalidArgument(
-            name,
-            f"{moved} of {rows} rows outside the public bound {bound:g}",
-            "inside the bounds",
-            "clip them yourself, widen the bound, or pass out_of_bounds='clip'",
+def check_lazy_capacity(parameters: Parameters, max_queries: int) -> None:
+    """Refuse before any work if the rows, the factors and the sums would exceed the memory limit."""
+    width, columns = parameters.dimension + parameters.columns, parameters.columns + 1
+    needed = 16 * parameters.rows * width + max_queries * (48 * max_queries + 150 * columns)
+    if needed > MAX_BYTES:
+        raise CapacityError(
+            f"method='lazy' with {parameters.rows:,} rows of {width} numbers and up to {max_queries:,} queries would "
+            f"need about {needed:,} bytes, above the limit of {MAX_BYTES:,}; lower max_queries, or use "
+            "method='functional' with features=dv.Nystrom(landmarks=the queries), which reads the rows once, in blocks"
         )
-    private = "" if name == "queries" else " (this number is private: do not publish it)"
-    warnings.warn(
-        f"{moved} of {rows} {name} lay outside the public bound {bound:g} and were moved to its edge{private}",
-        OutOfBoundsWarning,
-        stacklevel=4,
-    )

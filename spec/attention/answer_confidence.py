@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dpverify.spec.attention._confidence import GRID, Noise
 from dpverify.spec.attention._ratio import CTX
 from dpverify.spec.core.comparison import Comparison, at_most
 from dpverify.spec.core.domain import Choice, Integer, Real
@@ -25,7 +26,6 @@ from dpverify.spec.core.lemma import Hypothesis, Lemma, Source
 
 Array = npt.NDArray[np.float64]
 HALVINGS = 40
-GRID = 200  # of the oracle
 
 
 def farthest(
@@ -69,13 +69,9 @@ def farthest(
     return found
 
 
-def oracle(noisy: tuple[Any, Any], least: Any, h: Any, low: float, high: float) -> tuple[Any, Any]:
-    """(answer, its distance from the farthest point of S) by the definition, for x on a grid; at 60 digits."""
-    divisor = max(noisy[1], least)
-    answer = min(max(noisy[0] / divisor, CTX.mpf(low)), CTX.mpf(high))
-    places = [answer, *(low + (CTX.mpf(high) - low) * j / GRID for j in range(GRID + 1))]
-    kept = [abs(x - answer) for x in places if abs(noisy[0] - x * divisor) <= h(x)]
-    return answer, max(kept) if kept else CTX.mpf(high) - low
+def oracle(noise: Noise, noisy: tuple[Any, Any]) -> tuple[Any, Any]:
+    """(answer, its distance from the farthest point of S) by the definition, for points of a grid; at 60 digits."""
+    return noise.seen(noisy)
 
 
 def conclude(
@@ -92,23 +88,15 @@ def conclude(
     rng = np.random.default_rng(seed)
     high, low = value_bound, 0.0 if nonnegative else -value_bound
     nu = CTX.mpf(low) + (CTX.mpf(high) - low) * CTX.mpf(share)
-    a, b, constant = noise * high, noise / weight, 0.1 * noise * high
+    made = Noise(low, high, noise * high, noise / weight, 0.1 * noise * high, bias)
     errors, exact, claimed = [], [], []
     for _ in range(4):
-        first, combined = (CTX.mpf(x) for x in rng.uniform(-1.0, 1.0, 2).tolist())
-
-        def half_width(x: Any, floor: float) -> Any:
-            return constant + CTX.hypot(a, b * x) + CTX.mpf(bias) * max(high - x, x - low, floor)
-
-        e1 = first * half_width(nu, 0.0)
-        e2 = (e1 - combined * half_width(nu, 0.0)) / nu if abs(nu) > 1e-9 * high else combined * factor
-        noisy = (nu * factor + e1, factor + e2)
-        floor = high if noisy[1] < 1 else 0.0
-        answer, far = oracle(noisy, CTX.mpf(1), lambda x, f=floor: half_width(x, f), low, high)
-        made = [np.array([float(x)]) for x in (*noisy, 1.0, a, b, constant, bias)]
+        noisy = made.instance(nu, factor, rng.uniform(-1.0, 1.0, 2).tolist())
+        answer, far = oracle(made, noisy)
+        arrays = [np.array([float(x)]) for x in (*noisy, 1.0, made.a, made.b, made.constant, bias)]
         errors.append(abs(answer - nu))
         exact.append(far)
-        claimed.append(float(farthest(*made, low=low, high=high)[0]))
+        claimed.append(float(farthest(*arrays, low=low, high=high)[0]))
     spacing = (high - low) / GRID
     return (
         at_most(errors, claimed, slack=2.0**-45 * high, label="the error of any instance"),

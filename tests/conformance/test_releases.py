@@ -9,9 +9,15 @@ import pytest
 import dpverify as dv
 from dpverify.noise import SeededBits
 
-METHODS = ("functional", "dptree")
+MAPS = {
+    "functional": None,
+    "Nystrom": dv.Nystrom(number=40),
+    "positive random": dv.PositiveRandomFeatures(number=4000),
+}
+METHODS = (*MAPS, "lazy", "dptree")
 CLAIM = dv.ApproxDP(1.0, 1e-6)
 BOUNDS = dv.Bounds(key=1.0, query=1.0, value=2.0, shape="positive_box")
+ASKED = [[0.0, 1.0], [0.2, 0.7], [0.9, 0.1]]
 
 pytestmark = pytest.mark.filterwarnings("ignore::dpverify.DrownedDenominatorWarning")
 
@@ -23,7 +29,18 @@ def data(rows=300, columns=2, seed=0):
 
 def make(method, keys, values, claim=CLAIM, **options):
     options = {"bounds": BOUNDS, "degree": 2, "bits": SeededBits(0), **options}
-    return dv.release_attention(keys, values, claim, method=method, **options)
+    if MAPS.get(method) is not None or method == "lazy":
+        del options["degree"]
+    if MAPS.get(method) is not None:
+        options["features"] = MAPS[method]
+    release = dv.release_attention(keys, values, claim, method="functional" if method in MAPS else method, **options)
+    if method == "lazy":  # it releases nothing before it is asked
+        release.query(ASKED)
+    return release
+
+
+def load(method, path, keys, values):
+    return dv.load_release(path, keys=keys, values=values) if method == "lazy" else dv.load_release(path)
 
 
 @pytest.fixture(params=METHODS)
@@ -38,8 +55,8 @@ def test_with_little_noise_answers_are_close_to_exact(method):
     queries = np.random.default_rng(1).uniform(0, 1, (50, 2))
     error = np.abs(release.query(queries) - dv.attention(queries, keys, values)).max()
     assert error <= release.error_bound(1e-3)
-    if method == "functional":
-        assert error < 0.02
+    if method != "dptree":
+        assert error < (0.1 if method == "positive random" else 0.02)
 
 
 @pytest.mark.parametrize("epsilon", [0.5, 3.0])
@@ -56,8 +73,26 @@ def test_the_error_bound_covers_and_is_not_vacuous(method, epsilon):
         outside += int((error > bound).sum())
         worst = max(worst, error.max())
     assert outside <= 0.05 * 12 * len(queries)
-    assert worst >= bound / 10
     assert bound <= 2 * BOUNDS.value
+    if method in ("functional", "lazy", "dptree"):  # for other features nothing is proven over the whole domain
+        assert worst >= bound / 10
+
+
+def test_every_release_says_how_far_off_its_answers_may_be(method):
+    keys, values = data(3000)
+    release = make(method, keys, values, dv.ApproxDP(3.0, 1e-5))
+    answers, flags = release.query(ASKED), release.drowned(ASKED)
+    deviations = release.standard_error(ASKED)
+    assert deviations.shape == answers.shape
+    assert np.all((deviations > 0) & (deviations <= BOUNDS.value_span))
+    assert flags.shape == (len(ASKED),)
+    assert flags.dtype == bool
+    error = np.abs(answers - dv.attention(ASKED, keys, values)).max(axis=1)
+    for mode in (False, True, "adaptive"):
+        bounds = release.error_bound(1e-3, mode, queries=ASKED)
+        assert np.all(error <= bounds)
+        assert np.all(bounds <= BOUNDS.value_span)
+        assert release.error_bound(1e-3, mode) <= BOUNDS.value_span
 
 
 def test_frozen_noise_shows_only_the_row_that_changed(method):
@@ -68,10 +103,18 @@ def test_frozen_noise_shows_only_the_row_that_changed(method):
     one, two = make(method, keys, values), make(method, other_keys, other_values)
     assert one.certificate == two.certificate
     assert one.state.to_dict() == two.state.to_dict()
+    if method == "lazy":
+        a, b = (release.state.arrays() for release in (one, two))
+        assert np.array_equal(a.pop("queries"), b.pop("queries"))
+        one_sums, two_sums = a["coefficients"], b["coefficients"]
+        moved = np.linalg.norm((one_sums - two_sums).astype(float)) * one.state.to_dict()["unit"]
+        limit = one.certificate.details["l2 sensitivity"]
+        assert 0 < moved <= limit * (1 + one.certificate.charges["rounding share of sensitivity"])
+        return
     changes = [
         (a - b).astype(float) for a, b in zip(one.state.arrays().values(), two.state.arrays().values(), strict=True)
     ]
-    if method == "functional":
+    if method in MAPS:
         moved = np.linalg.norm(changes[0]) * one.state.unit
         limit = one.certificate.details["l2 sensitivity"] * (
             1 + one.certificate.charges["rounding share of sensitivity"]
@@ -88,8 +131,8 @@ def test_save_and_load_return_the_same_release(method, tmp_path):
     keys, values = data()
     release = make(method, keys, values)
     release.save(tmp_path / "release.dpv")
-    loaded = dv.load_release(tmp_path / "release.dpv")
-    queries = np.random.default_rng(3).uniform(0, 1, (7, 2))
+    loaded = load(method, tmp_path / "release.dpv", keys, values)
+    queries = ASKED if method == "lazy" else np.random.default_rng(3).uniform(0, 1, (7, 2))
     assert np.array_equal(release.query(queries), loaded.query(queries))
     assert loaded.certificate == release.certificate
     assert loaded.error_bound(0.1) == release.error_bound(0.1)
@@ -112,7 +155,8 @@ def test_nothing_private_is_saved(method, tmp_path):
     for name in "ab":
         with np.load(tmp_path / name, allow_pickle=False) as archive:
             headers.append(bytes(archive["header"]).decode())
-            assert all(archive[n].dtype in (np.int64, np.uint8) for n in archive.files)
+            public = make(method, keys, values).state.features.arrays() if method in MAPS else {"queries", "sums"}
+            assert all(archive[n].dtype in (np.int64, np.uint8) or n in public for n in archive.files)
     assert headers[0] == headers[1]
     stored = json.loads(headers[0])
     assert "seed" not in headers[0].lower().replace("not private", "")
@@ -127,8 +171,20 @@ def test_a_damaged_file_is_refused(method, tmp_path, position):
     raw = bytearray(path.read_bytes())
     raw[position] ^= 0xFF
     path.write_bytes(raw)
-    with pytest.raises(dv.ReleaseFileError, match="release"):
-        dv.load_release(path)
+    refusal = ""
+    try:
+        loaded = load(method, path, keys, values)
+    except dv.ReleaseFileError as error:
+        refusal = str(error)
+    if refusal:
+        assert "release" in refusal
+        return
+    # zip files hold bytes that mean nothing (times, attributes): then nothing may have changed
+    assert position == -60
+    whole = make(method, keys, values)
+    assert loaded.certificate == whole.certificate
+    for name, array in whole.state.arrays().items():
+        assert np.array_equal(loaded.state.arrays()[name], array)
 
 
 def test_changed_numbers_are_refused(method, tmp_path):
@@ -199,8 +255,8 @@ def test_clipping_warns_the_caller_and_raise_refuses(method):
 def test_queries_outside_the_bounds_follow_the_same_policy(method):
     keys, values = data()
     with pytest.warns(dv.OutOfBoundsWarning, match="1 of 2 queries"):
-        answers = make(method, keys, values).query([[0.5, 1.5], [0.5, 0.5]])
-    assert np.allclose(answers[:1], make(method, keys, values).query([[0.5, 1.0]]), rtol=1e-12)
+        answers = (release := make(method, keys, values)).query([[0.5, 1.5], [0.5, 0.5]])
+    assert np.allclose(answers[:1], release.query([[0.5, 1.0]]), rtol=1e-12)
     with pytest.raises(dv.InvalidArgument, match="queries"):
         make(method, keys, values, out_of_bounds="raise").query([[0.5, 1.5]])
 
@@ -262,7 +318,7 @@ def test_a_query_of_another_width_is_refused(method):
             release.error_bound(bad)
 
 
-def test_a_release_that_would_not_fit_says_how_large_and_what_to_change(method):
+def test_a_release_that_would_not_fit_says_how_large_and_what_to_change():
     keys, values = np.zeros((1000, 60)), np.zeros(1000)
     with pytest.raises(dv.CapacityError, match=r"features and would need about [\d,]+ bytes.*lower degree"):
-        make(method, keys, values, degree=9)
+        make("functional", keys, values, degree=9)

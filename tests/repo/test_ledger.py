@@ -17,6 +17,7 @@ from rich.console import Console
 import dpverify as dv
 import dpverify.spec as spec
 from dpverify.commands.lemmas import KINDS, show_ledger
+from dpverify.cross_attention import heads
 from dpverify.nodes import NoisyNodes
 from dpverify.noise import Gaussian, TruncatedLaplace
 from dpverify.spec.core import contract as contracts
@@ -28,9 +29,10 @@ CLAIM = dv.ApproxDP(1.0, 1e-6)
 
 # public names that release nothing by themselves
 NOT_MECHANISMS = {
-    "Adjacency", "ApproxDP", "Bounds", "CapacityError", "Certificate", "DrownedDenominatorWarning", "InvalidArgument",
-    "OSBits", "OutOfBoundsWarning", "PrivacyViolation", "Release", "ReleaseFileError", "SeededBits", "audit",
-    "audit_likelihood", "audits", "certify", "load_release", "replay", "spec",
+    "Adjacency", "ApproxDP", "Bounds", "CapacityError", "Certificate", "DrownedDenominatorWarning", "HeadsRelease",
+    "InvalidArgument", "Nystrom", "OSBits", "OutOfBoundsWarning", "Polynomial", "PositiveRandomFeatures",
+    "PrivacyViolation", "Release", "ReleaseFileError", "SeededBits", "audit", "audit_likelihood", "audits", "certify",
+    "kernel_error", "load_release", "replay", "spec",
 }  # fmt: skip
 
 # lemmas that no function names: the mathematics around the library. A new one belongs either here or to a function.
@@ -40,7 +42,7 @@ NAMED_BY_NOBODY = {
     "attention.ratio_error_one_sided", "attention.ratio_error_signed", "complexity.functional_size",
     "complexity.tree_query", "complexity.tree_space", "distance.alpha_band", "distance.prefix_sum_answer_p1",
     "distance.tree_redundancy",
-    "kernel.taylor_remainder", "matrix.entry_error", "matrix.row_error",
+    "kernel.orthogonal_features", "kernel.taylor_remainder", "matrix.entry_error", "matrix.row_error",
     "matrix.gaussian_sampling_condition", "matrix.loss_profile", "matrix.sampling_error",
     "matrix.sampling_error_uniform", "noise.gaussian_classical", "noise.laplace_privacy",
     "noise.truncated_laplace_mean", "noise.truncated_laplace_tail", "noise.truncated_laplace_variance",
@@ -154,6 +156,21 @@ def sums_with(monkeypatch: pytest.MonkeyPatch, *, keys: float, values: float) ->
     dv.release_attention(np.ones((4, 1)), np.ones((4, 1)), CLAIM, bounds=dv.Bounds())
 
 
+def heads_with(claim: dv.ApproxDP) -> None:
+    dv.release_heads(np.zeros((2, 4, 1)), np.ones((2, 4)), claim, bounds=dv.Bounds())
+
+
+def shares_beyond_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two heads with 0.6 of the budget each."""
+    monkeypatch.setattr(heads, "_check_shares", lambda shares, shape: np.full(shape, 0.6))
+    heads_with(CLAIM)
+
+
+def heads_that_cost_twice_the_claim(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads, "_profile", lambda group, noises, claim: (2.0 * claim.delta, 1.0))
+    heads_with(CLAIM)
+
+
 IMPOSSIBLE = dv.ApproxDP(1.0, 0.7)
 SABOTAGE: dict[tuple[str, str], tuple[type[Exception], Callable[[pytest.MonkeyPatch], None]]] = {
     ("noise.truncated_laplace_privacy", "TruncatedLaplace"): (
@@ -173,6 +190,9 @@ SABOTAGE: dict[tuple[str, str], tuple[type[Exception], Callable[[pytest.MonkeyPa
         lambda _: void(Gaussian(1.0, dv.ApproxDP(0.0, 1e-6))),
     ),
     ("noise.integer_table_delta", "TruncatedLaplace"): (spec.ConclusionViolated, make_table_too_wide(TruncatedLaplace)),
+    ("noise.gaussian_profile", "release_heads"): (spec.HypothesisNotMet, lambda _: heads_with(IMPOSSIBLE)),
+    ("noise.integer_table_delta", "release_heads"): (spec.ConclusionViolated, heads_that_cost_twice_the_claim),
+    ("attention.joint_heads", "release_heads"): (spec.HypothesisNotMet, shares_beyond_the_budget),
     ("noise.integer_table_delta", "Gaussian"): (spec.ConclusionViolated, make_table_too_wide(Gaussian)),
     ("tree.node_sum", "DPTree"): (spec.ConclusionViolated, tree_of_wrong_sums),
     ("kernel.feature_norm", "outer_product_sums"): (
@@ -211,6 +231,7 @@ def test_without_sabotage_nothing_refuses() -> None:
     Gaussian(1.0, CLAIM)
     dv.DPTree([1, 2, 3, 4], 1.0, CLAIM)
     attention_with(CLAIM)
+    heads_with(CLAIM)
 
 
 def test_an_enforcing_function_calls_the_lemma_that_it_says_it_enforces() -> None:

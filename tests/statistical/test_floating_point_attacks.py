@@ -14,6 +14,7 @@ import pytest
 from dpverify import ApproxDP, Bounds, DPTree, Gaussian, InvalidArgument, SeededBits, TruncatedLaplace
 from dpverify.cross_attention import integer_sums
 from dpverify.cross_attention.parameters import Parameters
+from dpverify.cross_attention.polynomial import PolynomialMap
 from dpverify.nodes import NoisyNodes
 
 EPSILON, DELTA = 0.1, 1e-6
@@ -173,17 +174,17 @@ def test_data_too_large_to_sum_exactly_is_refused_before_anything_is_built():
         DPTree(np.full(4096, 2.0**36), 1.0, ApproxDP(1.0, 1e-6))
 
 
-OUTER = Parameters(600, 2, 2, 0.5, 3, Bounds(1.0, 1.0, 2.0, "box"))
+OUTER = PolynomialMap(Parameters(600, 2, 2, 0.5, Bounds(1.0, 1.0, 2.0, "box")), 3)
 GRIDS = integer_sums.choose_grids(OUTER, 2.0)
 
 
 def outer_sums(keys: np.ndarray, values: np.ndarray) -> np.ndarray:
-    return integer_sums.outer_product_sums(keys, values, OUTER, GRIDS)
+    return integer_sums.outer_product_sums([(keys, values)], OUTER, GRIDS)
 
 
 def one_row(key: np.ndarray, value: np.ndarray) -> np.ndarray:
     """phi(key) [value, c]^T on the grids, in Python integers."""
-    phi = [int(x) for x in np.trunc(OUTER.features(key[None])[:, 0] / GRIDS.feature)]
+    phi = [int(x) for x in np.trunc(OUTER(key[None])[:, 0] / GRIDS.feature)]
     row = [*(int(x) for x in np.trunc(value / GRIDS.value)), GRIDS.weight_steps]
     return np.array([[a * b for b in row] for a in phi])
 

@@ -37,12 +37,27 @@ def test_release_and_query_round_trip(files, capsys):
         assert np.array_equal(answers, expected)
 
 
+def test_query_says_how_far_off_the_answers_may_be(files, capsys):
+    assert release(files) == 0
+    ask = ["query", str(files / "R.dpv"), str(files / "Q.npy"), "-o", str(files / "A.npy"), "--standard-error"]
+    assert main([*ask, str(files / "S.csv")]) == 0
+    made, queries = dv.load_release(files / "R.dpv"), np.load(files / "Q.npy")
+    assert np.array_equal(np.loadtxt(files / "S.csv", delimiter=","), made.standard_error(queries))
+    bounds = made.error_bound(0.05, queries=queries)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"within {np.median(bounds):.4g} (median; at most {bounds.max():.4g}) of exact attention" in printed
+    (files / "A.npy").unlink()
+    assert main([*ask, str(files / "S.txt")]) == 2
+    assert not (files / "A.npy").exists()
+    assert "--standard-error must be a .npy or .csv file" in " ".join(capsys.readouterr().err.split())
+
+
 def test_release_takes_every_option(files, capsys):
     options = ["--shape", "box", "--query-bound", "0.5", "--scale", "0.2", "--degree", "3", "--normaliser-weight", "5"]
     assert release(files, *options) == 0
     loaded = dv.load_release(files / "R.dpv")
     assert loaded.state.parameters.bounds == dv.Bounds(1.0, 0.5, 2.0, "box")
-    assert (loaded.state.parameters.scale, loaded.state.parameters.degree) == (0.2, 3)
+    assert (loaded.state.parameters.scale, loaded.state.features.degree) == (0.2, 3)
     assert release(files, "--method", "dptree", "--degree", "1") == 0
     assert dv.load_release(files / "R.dpv").method == "dptree"
 

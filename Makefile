@@ -17,7 +17,7 @@ verify: $(STAMP)
 	$(BIN)/dpverify verify
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --ignore=tests/optional
 
 # What needs an extra: a local Dask cluster, the torch module. TORCH names the build, for example torch==2.4.1+cpu.
 TORCH ?= torch

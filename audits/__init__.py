@@ -6,8 +6,10 @@ if __name__ != "dpverify.audits":
         "collide with a folder of the same name in the user's own project."
     )
 
+from dpverify.audits.additive import Additive
 from dpverify.audits.betting import audit
-from dpverify.audits.errors import AuditFinding, BadOutput, MechanismFailed
+from dpverify.audits.combine import CombinedResult, combine
+from dpverify.audits.errors import AuditFinding, BadOutput, EvidenceLocked, MechanismFailed
 from dpverify.audits.fixed_sample import FixedSampleResult, fixed_sample
 from dpverify.audits.likelihood import LikelihoodResult, audit_likelihood
 from dpverify.audits.neighbours import attention_pairs, coordinate_search, replacements, worst_pair
@@ -16,9 +18,12 @@ from dpverify.audits.result import AuditResult
 from dpverify.audits.witness import Witness
 
 __all__ = [
+    "Additive",
     "AuditFinding",
     "AuditResult",
     "BadOutput",
+    "CombinedResult",
+    "EvidenceLocked",
     "FixedSampleResult",
     "LikelihoodResult",
     "LiveNoise",
@@ -29,6 +34,7 @@ __all__ = [
     "attention_pairs",
     "audit",
     "audit_likelihood",
+    "combine",
     "coordinate_search",
     "fixed_sample",
     "replacements",

@@ -26,8 +26,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from dpverify.audits.events import STEPS_EACH
+
 Floats = npt.NDArray[np.float64]
 MARGIN = 2.0**-40  # taken off every bet's logarithm: above all rounding in it and in sums of millions of them
+HEIGHTS = np.arange(STEPS_EACH + 1.0) / STEPS_EACH
+SQUARED = np.diff(HEIGHTS**2)  # the mean square of a staircase is this sum of its steps' frequencies
+TINY = 1e-300
+SMALL = 1e-3  # so that rounding times stake stays below MARGIN
 STEPS = 7  # of Newton's method; an inexact optimum costs growth in the second order and fairness nothing
 
 
@@ -56,35 +62,84 @@ class Bet:
 
     def logs(self) -> LogFactors:
         mu, nu = np.log(self.a_rest), np.log(self.b_rest)
-        return LogFactors(
-            mu + nu - MARGIN,
-            np.log(self.a_e) - mu,
-            np.log(self.a_f) - mu,
-            np.log(self.b_e) - nu,
-            np.log(self.b_f) - nu,
-        )
+        none = np.zeros_like(mu)
+        on_x = np.log(self.a_e) - mu, none, none, np.log(self.a_f) - mu, none, none
+        on_y = np.log(self.b_e) - nu, none, none, np.log(self.b_f) - nu, none, none
+        return LogFactors(mu + nu - MARGIN, np.stack(on_x, axis=-1), np.stack(on_y, axis=-1))
 
 
 @dataclass(frozen=True)
 class LogFactors:
-    """Logarithm of the wealth factor, as a constant and what X or Y in E or F adds to it.
+    """Logarithm of the wealth factor, as a constant and what X or Y adds to it in each of 2 * STEPS_EACH events.
 
-    An output in both E and F adds both, which is less than the logarithm of the fair value there.
+    The first half are steps of E, nested, the largest first; the second half steps of F. ``x`` and ``y`` have one
+    axis more than ``constant``. An output in both E and F adds both, which is less than the logarithm of the fair
+    value there.
     """
 
     constant: Floats
-    x_in_e: Floats
-    x_in_f: Floats
-    y_in_e: Floats
-    y_in_f: Floats
+    x: Floats
+    y: Floats
 
-    def spread(self, where: npt.NDArray[np.bool_]) -> LogFactors:
-        """The factors, given where ``where`` is true, in an array of its shape; no bet (zeros) elsewhere."""
-        values = self.constant, self.x_in_e, self.x_in_f, self.y_in_e, self.y_in_f
-        spread = [np.zeros(where.shape) for _ in values]
-        for target, value in zip(spread, values, strict=True):
-            target[where] = value
-        return LogFactors(*spread)
+    def growth(self, p: Floats, q: Floats) -> Floats:
+        """Expected logarithm of the wealth factor, if these are the frequencies of the events on d0 and d1."""
+        total: Floats = self.constant + (p * self.x).sum(axis=-1) + (q * self.y).sum(axis=-1)
+        return total
+
+
+def staircase_bet(p: Floats, q: Floats, share: Floats, ratio: Floats, delta: float) -> LogFactors:
+    """A bet on two staircases: f rises by a third on each of three nested events, g likewise on three others.
+
+    With ``f, g: outputs -> [0, 1]`` in place of the indicators of E and F, the bet of this module is fair for the same
+    reason: the claim bounds ``E f(X) - r E f(Y)`` by delta for every such f. Here
+
+        mu = 1 - s f0 + r s g0',    nu = 1 + r s f0' - s g0,    where  f0 = r f0' + delta,  g0 = r g0' + delta,
+
+    so ``mu + nu + 2 s delta = 2`` for any stake s. The means f0, f0' (on d0, d1) and g0', g0 are those at the edge of
+    the claim that are nearest to the past ones; for small stakes this mu and nu are the growth-optimal ones.
+
+    Args:
+        p, q: past frequencies of the steps on d0 and d1, shape (..., 2 * STEPS_EACH), as in ``LogFactors``.
+        share: of the largest stake that leaves every value positive, in (0, 1); shape (...) as ``ratio``.
+    """
+    f0, f0_y = edge(*_moments(p[..., :STEPS_EACH]), *_moments(q[..., :STEPS_EACH]), ratio, delta)
+    g0, g0_x = edge(*_moments(q[..., STEPS_EACH:]), *_moments(p[..., STEPS_EACH:]), ratio, delta)
+    largest = np.maximum(f0 + ratio * (1.0 - g0_x), g0 + ratio * (1.0 - f0_y))  # 1 - stake * this is the least value
+    stake = share / np.maximum(largest, SMALL)
+    mu, nu = 1.0 + stake * (ratio * g0_x - f0), 1.0 + stake * (ratio * f0_y - g0)
+    on_x = _climb(mu, stake), _climb(mu, -ratio * stake)
+    on_y = _climb(nu, -ratio * stake), _climb(nu, stake)
+    constant: Floats = np.log(mu) + np.log(nu) - MARGIN
+    return LogFactors(constant, np.concatenate(on_x, axis=-1), np.concatenate(on_y, axis=-1))
+
+
+def _climb(start: Floats, rise: Floats) -> Floats:
+    """Increments of the logarithm from ``start`` to ``start + rise`` in equal steps of the value."""
+    levels = start[..., None] + rise[..., None] * HEIGHTS
+    increments: Floats = np.diff(np.log(levels), axis=-1)
+    return increments
+
+
+def _moments(steps: Floats) -> tuple[Floats, Floats]:
+    """Mean and variance of a staircase, from the frequencies of its steps."""
+    mean = steps.mean(axis=-1)
+    return mean, steps @ SQUARED - mean * mean
+
+
+def edge(
+    p: Floats, p_variance: Floats, q: Floats, q_variance: Floats, ratio: Floats, delta: float
+) -> tuple[Floats, Floats]:
+    """Means with ``p0 = ratio q0 + delta`` that are nearest to (p, q) in units of their standard errors."""
+    variance = p_variance + ratio**2 * q_variance + TINY
+    q0 = np.clip(q + ratio * (p - ratio * q - delta) * q_variance / variance, 0.0, (1.0 - delta) / ratio)
+    return ratio * q0 + delta, q0
+
+
+def standing(p: Floats, q: Floats, ratio: Floats, delta: float) -> Floats:
+    """By how many standard errors of one pair the mean of a staircase exceeds the claim."""
+    (mean_p, var_p), (mean_q, var_q) = _moments(p), _moments(q)
+    z: Floats = (mean_p - ratio * mean_q - delta) / np.sqrt(var_p + ratio**2 * var_q + TINY)
+    return z
 
 
 def best_bet(

@@ -88,7 +88,7 @@ def audit(
     >>> result.violated, result.pairs < 300
     (True, True)
     """
-    claim = _checked(claim, alpha, max_pairs, seed)
+    claim = _checked(claim, alpha, max_pairs, seed, n_jobs)
     pairs = _pairs(d0, d1)
     name = mechanism_name(mechanism)
     key = evidence_store.key(name, claim.epsilon, claim.delta, floating_point)
@@ -99,7 +99,8 @@ def audit(
     threshold = math.log(1.0 / alpha)
     run = _Run([], before.log_e_value, violated=before.log_e_value >= threshold)
     track = [(0, before.log_e_value, run.violated)]
-    with _progress(progress, name, max_pairs) as show:
+    kept = evidence_store.kept_on_failure(evidence, key, before, run)
+    with _progress(progress, name, max_pairs) as show, kept:
         block = 0
         while run.pairs < max_pairs and not (run.violated and stop_early):
             size = next_block(run.pairs, max_pairs)
@@ -110,11 +111,11 @@ def audit(
             block += 1
     options = (", floating_point=True" if floating_point else "") + ("" if stop_early else ", stop_early=False")
     request = _Request(name, claim, alpha, max_pairs, seed, options, reproducible)
-    result = _finish(run, track, request, before.runs, encoder)
     if evidence is not None:
-        after = evidence_store.Evidence(run.log_wealth, before.pairs + run.pairs, before.runs + 1)
-        evidence_store.store(evidence, key, after)
-    return result
+        mine = evidence_store.Evidence(run.log_wealth, before.pairs + run.pairs, before.runs + 1)
+        run.log_wealth = evidence_store.store(evidence, key, mine).log_e_value  # with runs that waited for this one
+        run.violated = run.violated or run.log_wealth >= threshold
+    return _finish(run, track, request, before.runs, encoder)
 
 
 def _advance(
@@ -197,13 +198,15 @@ def _finish(
     )
 
 
-def _checked(claim: ApproxDP | None, alpha: float, max_pairs: int, seed: int) -> ApproxDP:
+def _checked(claim: ApproxDP | None, alpha: float, max_pairs: int, seed: int, n_jobs: int | None) -> ApproxDP:
     if not isinstance(claim, ApproxDP):
         raise InvalidArgument("claim", claim, "a claim such as ApproxDP(epsilon=1.0, delta=1e-6)")
     if not (isinstance(alpha, int | float) and 0.0 < alpha < 1.0):
         raise InvalidArgument("alpha", alpha, "greater than 0 and less than 1")
     if not (isinstance(max_pairs, int | np.integer) and max_pairs >= 1):
         raise InvalidArgument("max_pairs", max_pairs, "an integer of at least 1")
+    if n_jobs == 0:
+        raise InvalidArgument("n_jobs", n_jobs, "at least 1, -1 for all cores, or None", "n_jobs=1")
     if not (isinstance(seed, int | np.integer) and seed >= 0):
         raise InvalidArgument("seed", seed, "an integer of at least 0", "results are functions of the seed")
     return claim

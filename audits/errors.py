@@ -12,8 +12,9 @@ class MechanismFailed(RuntimeError):
 
     def __init__(self, dataset: str, size: int, seed: int, spawn_key: tuple[int, ...], error: str) -> None:
         self.dataset, self.size, self.seed, self.spawn_key, self.error = dataset, size, seed, spawn_key, error
+        called = "; a mechanism is called as mechanism(dataset, size, rng)" if "argument" in error else ""
         super().__init__(
-            f"the mechanism raised on {dataset} at size = {size}, seed = {seed}: {error}; reproduce with "
+            f"the mechanism raised on {dataset} at size = {size}, seed = {seed}: {error}{called}; reproduce with "
             f"mechanism({dataset}, {size}, numpy.random.default_rng("
             f"numpy.random.SeedSequence({seed}, spawn_key={spawn_key})))"
         )
@@ -24,6 +25,18 @@ class MechanismFailed(RuntimeError):
 
 class BadOutput(InvalidArgument):
     """The mechanism returned something that is not ``size`` outputs of one kind."""
+
+
+class EvidenceLocked(InvalidArgument):
+    """Another process held the evidence file for too long. Attributes: ``path`` (of the lock file), ``timeout``."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        self.path, self.timeout = path, timeout
+        needed = f"free within {timeout:g} seconds"
+        super().__init__("evidence", f"held by another process through {path}", needed, "end that process, or wait")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path, self.timeout)
 
 
 class AuditFinding(PrivacyViolation):

@@ -5,7 +5,7 @@ A *column* is any number computed from an output: a coordinate, a learned score,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -19,15 +19,24 @@ AT_LEAST, EQUALS, IS_NAN = 0, 1, 2
 KINDS: tuple[Literal["at_least", "equals", "is_nan"], ...] = ("at_least", "equals", "is_nan")
 MANY = 64  # a column with at most this many values, repeated, is treated value by value
 ATOMS = 16  # single values considered in a column with more
+OCTAVES = 14  # tails of a fifth of the outputs, a tenth, a twentieth, and so on
+STEPS_EACH = 3  # nested events of a staircase
+FEW = 8  # outputs that the least step of a staircase must have had
 
 
 @dataclass(frozen=True)
 class EventTable:
-    """Events ``column >= value``, ``column == value`` or ``column is NaN``; three arrays of one length."""
+    """Events ``column >= value``, ``column == value`` or ``column is NaN``; three arrays of one length.
+
+    ``stairs[i, 0]`` are events at_least of one column with rising values, the steps of a staircase upwards;
+    ``stairs[i, 1]`` are such events with falling values, whose complements are the steps of one downwards. Their
+    tails are about equally frequent. A step may be repeated.
+    """
 
     column: Integers
     kind: Integers
     value: Floats
+    stairs: Integers = field(default_factory=lambda: np.zeros((0, 2, STEPS_EACH), dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.column)
@@ -69,37 +78,35 @@ class EventTable:
 
 
 def choose_events(columns: Floats, per_column: int) -> EventTable:
-    """Events for pooled past rows: quantiles, denser in the tails; every value of a discrete column; atoms; NaN.
+    """Events for pooled past rows: quantiles, by octaves in the tails; every value of a discrete column; atoms; NaN.
 
     Args:
         columns: shape (rows, columns), outputs on both datasets together.
-        per_column: about how many half-lines a column gets in its middle.
+        per_column: the more, the more half-lines a column gets in its middle; with fewer values, each is one.
     """
     index: list[int] = []
     kind: list[int] = []
     value: list[float] = []
-    fractions = np.concatenate(
-        [
-            np.linspace(0.0, 1.0, per_column + 2)[1:-1],
-            0.5 / per_column * 2.0 ** (-0.5 * np.arange(20)),
-            1.0 - 0.5 / per_column * 2.0 ** (-0.5 * np.arange(20)),
-        ]
-    )
+    stairs: list[Integers] = []
+    tails = _tails(per_column)
+    fractions = np.unique(np.concatenate([tails, [0.5], 1.0 - tails]))
     for column in range(columns.shape[1]):
         ordered = np.sort(columns[:, column])
-        known = ordered[~np.isnan(ordered)]
+        known = ordered[: len(ordered) - int(np.isnan(ordered).sum())]
         if len(known) < len(ordered):
             index.append(column)
             kind.append(IS_NAN)
             value.append(np.nan)
         if not len(known):
             continue
-        distinct, repeats = np.unique(known, return_counts=True)
+        new = np.flatnonzero(known[1:] != known[:-1]) + 1  # where the values after the first begin
+        distinct, repeats = known[np.concatenate([[0], new])], np.diff(np.concatenate([[0], new, [len(known)]]))
         discrete = len(distinct) <= min(MANY, len(known) // 2)
         if discrete or len(distinct) <= per_column:
             thresholds = distinct[1:]
         else:
             thresholds = np.unique(known[(fractions * len(known)).astype(np.int64)])
+        stairs.append(_stairs(thresholds, np.searchsorted(known, thresholds), len(known), tails) + len(index))
         often = np.flatnonzero(repeats >= 2)
         if len(often) > (MANY if discrete else ATOMS):
             often = often[np.argsort(repeats[often], kind="stable")[-ATOMS:]]
@@ -108,5 +115,42 @@ def choose_events(columns: Floats, per_column: int) -> EventTable:
         kind.extend([AT_LEAST] * len(thresholds) + [EQUALS] * len(single))
         value.extend(float(v) for v in (*thresholds, *single))
     return EventTable(
-        np.array(index, dtype=np.int64), np.array(kind, dtype=np.int64), np.array(value, dtype=np.float64)
+        np.array(index, dtype=np.int64),
+        np.array(kind, dtype=np.int64),
+        np.array(value, dtype=np.float64),
+        np.concatenate([np.zeros((0, 2, STEPS_EACH), dtype=np.int64), *stairs]),
     )
+
+
+def _tails(per_column: int) -> Floats:
+    """Fractions of the outputs in a tail, falling: evenly spaced, then every octave."""
+    even = np.linspace(0.45, 0.2, max(2, per_column // 4), endpoint=False)
+    return np.concatenate([even, 0.2 * 0.5 ** np.arange(OCTAVES)])
+
+
+def _stairs(thresholds: Floats, below: Integers, known: int, tails: Floats) -> Integers:
+    """Staircases on both tails: single half-lines in the middle, and three steps, an octave apart, further out.
+
+    Args:
+        below: how many of the ``known`` outputs lie below each threshold.
+        tails: the fractions wanted; the last OCTAVES of them are octaves.
+    """
+    if not len(thresholds):
+        return np.zeros((0, 2, STEPS_EACH), dtype=np.int64)
+    first = len(tails) - OCTAVES
+    each = np.arange(len(tails) - STEPS_EACH + 1)
+    steps = np.where(each[:, None] < first, each[:, None], each[:, None] + np.arange(STEPS_EACH))
+    steps = np.concatenate([steps, [[first] * STEPS_EACH]])  # and the first octave alone
+    up = _nearest(known - below, tails * known)
+    down = _nearest(below, tails * known)
+    found = np.stack([up[steps], down[steps]], axis=1)
+    least = np.minimum((known - below)[found[:, 0, -1]], below[found[:, 1, -1]])
+    apart = found[:, 0, 0] >= found[:, 1, 0]
+    return np.unique(found[apart & (least >= min(FEW, known // 8))], axis=0)
+
+
+def _nearest(counts: Integers, wanted: Floats) -> Integers:
+    """For each wanted count, the index of the nearest in logarithm."""
+    distance = np.abs(np.log(np.maximum(counts, 0.5)) - np.log(np.maximum(wanted, 0.5))[:, None])
+    nearest: Integers = distance.argmin(axis=1)
+    return nearest

@@ -1,11 +1,17 @@
 """An expert: a family of events and the predictable way in which it spreads its wealth over bets on them.
 
-At the start of each block it looks at past counts only. The events (and complements) that stand out most against the
-claim, for either dataset, are bet on singly and, where disjoint and on the same column, in twos (``bets``). The
-wealth is divided in proportion to ``exp(past pairs * estimated growth)``, a part evenly, and a part is kept back.
-Twos come in two forms: as estimated, and as if swapping the datasets mirrored the events, which halves what has to
-be learned and is right for noise that is symmetric about the answer. Stakes are cut where the excess is in doubt.
-Within the block nothing changes, so the wealth is a mixture of products of fair bets, at every pair.
+At the start of each block it looks at past counts only. Two kinds of bets are placed on what stands out most against
+the claim, for either dataset (``bets``):
+
+* on two staircases, one on each tail of a column, with six stakes fixed in advance. Three steps follow a likelihood
+  ratio that rises along the tail; fixed stakes have nothing to learn, which counts where the excess is small;
+* on events and their complements, singly and, where disjoint and on one column, in twos, with the stake that past
+  frequencies suggest, cut where the excess is in doubt. Twos come as estimated, and as if swapping the datasets
+  mirrored the events, which halves what has to be learned and is right for noise symmetric about the answer.
+
+The wealth is divided in proportion to ``exp(what the bet would have earned on the past)``, less for fitted stakes what
+their fitting flatters; a part evenly, and a part is kept back. Within the block nothing changes, so the wealth is a
+mixture of products of fair bets, at every pair.
 """
 
 from __future__ import annotations
@@ -16,12 +22,14 @@ from typing import Any
 
 import numpy as np
 
-from dpverify.audits.bets import LogFactors, best_bet
-from dpverify.audits.events import Booleans, EventTable, Floats, Integers
+from dpverify.audits.bets import LogFactors, best_bet, staircase_bet, standing
+from dpverify.audits.events import STEPS_EACH, Booleans, EventTable, Floats, Integers
 
-EVEN, KEPT = 0.1, 0.02  # shares of the wealth spread evenly over the bets, and kept back
-REPLAYED = (4, 2)  # single and paired directed events for the lower bound
+EVEN, KEPT = 0.05, 0.01  # shares of the wealth spread evenly over the bets, and kept back
 DOUBT = 0.3  # a bet whose past gain would be so many nats for each excess estimated gets half of its stake
+STAKES = 0.5 * 1.6 ** -np.arange(6.0)  # of a staircase, as shares of the largest possible
+NOTICED = 1.0  # standard errors above the claim from which a staircase is bet on
+LEARNING = 0.8  # nats for each e-fold of the pairs: by how much a fitted stake flatters itself, and a little more
 PRIOR = 0.5  # half a count in and half a count out of every event
 
 
@@ -41,33 +49,27 @@ class Counts:
 class Bets:
     """Bets for several blocks: arrays of shape (blocks, bets).
 
-    ``e`` and ``f`` are directed events: i below the number of events is event i, beyond it the complement of
-    event i - number. A bet without an E or without an F has factors of 1 there. ``weight`` and ``kept`` (shape
-    (blocks,)) sum to one. ``promise`` is what the bet would have gained on the past, less what hindsight gave it.
+    ``where`` (one axis more) are directed events, in the order of ``LogFactors``: i below the number of events is
+    event i, beyond it the complement of event i - number. ``weight`` and ``kept`` (shape (blocks,)) sum to one.
     """
 
     events: int
-    e: Integers
-    f: Integers
+    where: Integers
     factors: LogFactors
     weight: Floats
-    promise: Floats
     kept: Floats
 
     def log_paths(self, table: EventTable, x: Floats, y: Floats) -> Floats:
         """Log wealth of the first block's bets after each pair of it; shape (pairs, bets)."""
-        e, f = self.e[0], self.f[0]
-        used, place = np.unique(np.concatenate([e, f]) % self.events, return_inverse=True)
-        complement = np.concatenate([e, f]) >= self.events
-        number = np.arange(len(e))
-        steps = self.factors.constant[0]
-        total = np.zeros((len(x), len(e)))
-        parts = ((x, self.factors.x_in_e, self.factors.x_in_f), (y, self.factors.y_in_e, self.factors.y_in_f))
-        for columns, in_e, in_f in parts:
-            added = np.concatenate([in_e[0], in_f[0]])
-            matrix = np.zeros((len(used), len(e)))
-            np.add.at(matrix, (place, np.tile(number, 2)), np.where(complement, -added, added))
-            steps = steps + np.where(complement, added, 0.0).reshape(2, -1).sum(axis=0)
+        where, steps = self.where[0], self.factors.constant[0]
+        used, place = np.unique(where % self.events, return_inverse=True)
+        place, complement = place.reshape(where.shape), where >= self.events
+        number = np.broadcast_to(np.arange(len(where))[:, None], where.shape)
+        total = np.zeros((len(x), len(where)))
+        for columns, added in ((x, self.factors.x[0]), (y, self.factors.y[0])):
+            matrix = np.zeros((len(used), len(where)))
+            np.add.at(matrix, (place, number), np.where(complement, -added, added))
+            steps = steps + np.where(complement, added, 0.0).sum(axis=-1)
             total += table.indicators(columns, used).astype(np.float64) @ matrix
         total += steps
         return np.cumsum(total, axis=0, out=total)
@@ -75,12 +77,15 @@ class Bets:
     def log_ends(self, x: Floats, y: Floats, pairs: Floats) -> Floats:
         """Log wealth of each bet at the end of its block, from the counts of all events there."""
         total: Floats = self.factors.constant * pairs
-        parts = ((x, self.factors.x_in_e, self.factors.x_in_f), (y, self.factors.y_in_e, self.factors.y_in_f))
-        for counts, in_e, in_f in parts:
-            directed = np.concatenate([counts, pairs - counts], axis=1)
-            total = total + np.take_along_axis(directed, self.e, axis=1) * in_e
-            total = total + np.take_along_axis(directed, self.f, axis=1) * in_f
+        for counts, added in ((x, self.factors.x), (y, self.factors.y)):
+            total = total + (_picked(np.concatenate([counts, pairs - counts], axis=1), self.where) * added).sum(axis=-1)
         return total
+
+
+def _picked(directed: Floats, where: Integers) -> Floats:
+    """``directed[i, where[i]]`` for every row i."""
+    found: Floats = np.take_along_axis(directed, where.reshape(len(where), -1), axis=1)
+    return found.reshape(where.shape)
 
 
 def mixture(logs: Floats, weight: Floats, kept: float | Floats) -> Floats:
@@ -100,7 +105,7 @@ class Past:
     """Past counts of several blocks' events, padded to one width.
 
     Attributes: ``x``, ``y`` of shape (blocks, events); ``pairs`` (blocks,); ``column``, ``low``, ``high`` of the
-    directed events, shape (blocks, 2 * events).
+    directed events, shape (blocks, 2 * events); ``stairs`` (blocks, staircases, 2, STEPS_EACH), directed, -1 for none.
     """
 
     x: Floats
@@ -109,11 +114,13 @@ class Past:
     column: Integers
     low: Floats
     high: Floats
+    stairs: Integers
 
     def repeated(self, times: int) -> Past:
         down = (times, 1)
         x, y, pairs = np.tile(self.x, down), np.tile(self.y, down), np.tile(self.pairs, times)
-        return Past(x, y, pairs, np.tile(self.column, down), np.tile(self.low, down), np.tile(self.high, down))
+        column, low, high = np.tile(self.column, down), np.tile(self.low, down), np.tile(self.high, down)
+        return Past(x, y, pairs, column, low, high, np.tile(self.stairs, (times, 1, 1, 1)))
 
 
 def past_of(counts: Sequence[Counts], tables: Sequence[EventTable]) -> Past:
@@ -122,29 +129,97 @@ def past_of(counts: Sequence[Counts], tables: Sequence[EventTable]) -> Past:
     x, y = np.zeros((rows, widest)), np.zeros((rows, widest))
     column = np.full((rows, 2, widest), -1, dtype=np.int64)
     low, high = np.full((rows, 2, widest), -np.inf), np.full((rows, 2, widest), np.inf)
+    stairs = np.full((rows, max(len(table.stairs) for table in tables), 2, STEPS_EACH), -1, dtype=np.int64)
     for row, (count, table) in enumerate(zip(counts, tables, strict=True)):
         size = len(table)
         x[row, :size], y[row, :size] = count.x, count.y
         column[row, :, :size] = table.column
         lows, highs = table.spans()
+        stairs[row, : len(table.stairs)] = table.stairs + np.array([[0], [widest]])
         low[row, :, :size], high[row, :, :size] = lows.reshape(2, -1), highs.reshape(2, -1)
     pairs = np.array([float(count.pairs) for count in counts])
     flat = rows, 2 * widest
-    return Past(x, y, pairs, column.reshape(flat), low.reshape(flat), high.reshape(flat))
+    return Past(x, y, pairs, column.reshape(flat), low.reshape(flat), high.reshape(flat), stairs)
 
 
-def place(past: Past, epsilon: Floats, delta: float, single: int, paired: int) -> Bets:
-    """The bets that past counts suggest against the claim ``(epsilon, delta)``.
+def place(past: Past, epsilon: Floats, delta: float, breadth: Breadth) -> Bets:
+    """The bets that past counts suggest against the claim ``(epsilon, delta)``, shape (blocks,)."""
+    ratio = np.exp(epsilon)[:, None]
+    x, y = _frequencies(past)
+    parts = [_staircases(past, x, y, ratio, delta, breadth.stairs), _fitted(past, x, y, ratio, delta, breadth)]
+    where, promise = (
+        np.concatenate(arrays, axis=1) for arrays in zip(*((p.where, p.promise) for p in parts), strict=True)
+    )
+    constant, on_x, on_y = (
+        np.concatenate(arrays, axis=1)
+        for arrays in zip(*((p.factors.constant, p.factors.x, p.factors.y) for p in parts), strict=True)
+    )
+    if promise.shape[1] > breadth.most:
+        best = np.argpartition(-promise, breadth.most, axis=1)[:, : breadth.most]
+        promise, constant = (np.take_along_axis(a, best, axis=1) for a in (promise, constant))
+        where, on_x, on_y = (np.take_along_axis(a, best[..., None], axis=1) for a in (where, on_x, on_y))
+    good = np.isfinite(promise)
+    any_good = good.any(axis=1)
+    kept = np.where(any_good, KEPT, 1.0)
+    weight = _weights(promise, good, any_good)
+    return Bets(past.x.shape[1], where, LogFactors(constant, on_x, on_y), weight, kept)
 
-    Args:
-        epsilon: what to test, shape (blocks,).
-        single, paired: how many directed events on each side are bet on singly, and in twos.
-    """
-    ratio, n = np.exp(epsilon)[:, None], past.pairs[:, None]
+
+def _frequencies(past: Past) -> tuple[Floats, Floats]:
+    """Smoothed frequencies of the directed events on d0 and d1."""
+    n = past.pairs[:, None]
     x, y = (past.x + PRIOR) / (n + 2 * PRIOR), (past.y + PRIOR) / (n + 2 * PRIOR)
-    x, y = np.concatenate([x, 1 - x], axis=1), np.concatenate([y, 1 - y], axis=1)
-    single = min(single, x.shape[1])
-    paired = min(paired, single)
+    return np.concatenate([x, 1 - x], axis=1), np.concatenate([y, 1 - y], axis=1)
+
+
+@dataclass(frozen=True)
+class Breadth:
+    """How many directed events on each side are bet on singly, and in twos; how many staircases; bets in all."""
+
+    single: int
+    paired: int
+    stairs: int
+    most: int
+
+
+REPLAYED = Breadth(4, 2, 2, 16)  # for the lower bound
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some bets, and what they would have gained on the past, less what hindsight gave them; -inf for no bet."""
+
+    where: Integers
+    factors: LogFactors
+    promise: Floats
+
+
+def _staircases(past: Past, x: Floats, y: Floats, ratio: Floats, delta: float, most: int) -> _Part:
+    """The staircases that stand out most, upwards for d0 and downwards for d1 or the reverse, with several stakes."""
+    up, down = past.stairs[:, :, 0], past.stairs[:, :, 1]
+    where = np.concatenate([np.concatenate([up, down], axis=2), np.concatenate([down, up], axis=2)], axis=1)
+    p, q = _picked(x, np.maximum(where, 0)), _picked(y, np.maximum(where, 0))
+    e, f = slice(None, STEPS_EACH), slice(STEPS_EACH, None)
+    z = standing(p[..., e], q[..., e], ratio, delta) + standing(q[..., f], p[..., f], ratio, delta)
+    z = np.where(where[..., 0] >= 0, z * np.sqrt(0.5 * past.pairs[:, None]), -np.inf)
+    best = np.argsort(-z, axis=1, kind="stable")[:, :most]
+    stakes = len(STAKES)
+    best = np.repeat(best, stakes, axis=1)
+    where = np.take_along_axis(where, best[..., None], axis=1)
+    good = np.take_along_axis(z, best, axis=1) > NOTICED
+    row, which = np.nonzero(good)
+    p, q = (a[row, best[row, which]] for a in (p, q))
+    bet = staircase_bet(p, q, STAKES[which % stakes], ratio[row, 0], delta)
+    promise = np.full(good.shape, -np.inf)
+    promise[row, which] = past.pairs[row] * bet.growth(p, q)
+    return _Part(where, _spread(bet, good), promise)
+
+
+def _fitted(past: Past, x: Floats, y: Floats, ratio: Floats, delta: float, breadth: Breadth) -> _Part:
+    """Bets on single events and twos of them, with the stakes that past frequencies suggest."""
+    n = past.pairs[:, None]
+    single = min(breadth.single, x.shape[1])
+    paired = min(breadth.paired, single)
     for_d0, good_d0 = _standing_out(x, y, ratio, delta, single)
     for_d1, good_d1 = _standing_out(y, x, ratio, delta, single)
     # singles for d0, singles for d1, then every two of the best; and the latter once more, for symmetric bets
@@ -158,25 +233,30 @@ def place(past: Past, epsilon: Floats, delta: float, single: int, paired: int) -
     number = np.arange(alone + 2 * twos)
     good = good_e & good_f & ((number < alone) | apart)
     use_e, use_f = ((number < single) | (number >= alone)).astype(np.float64), (number >= single).astype(np.float64)
-    symmetric = number >= alone + twos
-    fitted = np.where((number >= alone) & ~symmetric, 2.0, 1.0)  # excesses estimated
+    fitted = np.where((number >= alone) & (number < alone + twos), 2.0, 1.0)  # excesses estimated
     rows, which = np.nonzero(good)  # the rest is bets on what does not break the claim: not worth working out
     on_e, on_f = use_e[which], use_f[which]
     p_e, q_e = (a[rows, e[rows, which]] * on_e for a in (x, y))
     p_f, q_f = (a[rows, f[rows, which]] * on_f for a in (x, y))
-    mirror = symmetric[which]
+    mirror = which >= alone + twos
     p, q = np.where(mirror, 0.5 * (p_e + q_f), p_e), np.where(mirror, 0.5 * (q_e + p_f), q_e)
     bet = best_bet(p, q, np.where(mirror, q, p_f), np.where(mirror, p, q_f), ratio[rows, 0], delta, on_e, on_f)
     gained = n[rows, 0] * bet.growth(p_e, q_e, p_f, q_f)
     believed = np.maximum(gained, 0.0) / (np.maximum(gained, 0.0) + DOUBT * fitted[which])
-    gain = np.zeros(good.shape)
-    gain[rows, which] = gained
-    factors = bet.hedged(believed).logs().spread(good)
-    promise = np.where(good, gain - fitted, -np.inf)
-    any_good = good.any(axis=1)
-    kept = np.where(any_good, KEPT, 1.0)
-    weight = _weights(promise, good, any_good)
-    return Bets(past.x.shape[1], e, f, factors, weight, promise, kept)
+    promise = np.full(good.shape, -np.inf)
+    promise[rows, which] = gained - fitted[which] - LEARNING * np.log1p(n[rows, 0] / 16.0)
+    return _Part(np.stack([e, e, e, f, f, f], axis=-1), _spread(bet.hedged(believed).logs(), good), promise)
+
+
+def _spread(factors: LogFactors, good: Booleans) -> LogFactors:
+    """The factors, given where ``good`` is true, in arrays of its shape; no bet (zeros) elsewhere."""
+    constant, x, y = (
+        np.zeros(good.shape),
+        np.zeros((*good.shape, 2 * STEPS_EACH)),
+        np.zeros((*good.shape, 2 * STEPS_EACH)),
+    )
+    constant[good], x[good], y[good] = factors.constant, factors.x, factors.y
+    return LogFactors(constant, x, y)
 
 
 def _laid_out(for_d0: Any, for_d1: Any, twos: Any) -> Any:
@@ -217,8 +297,20 @@ class Family:
         x, y = self.table.counts(self.columns(outputs_x)), self.table.counts(self.columns(outputs_y))
         return Counts(x, y, len(outputs_x))
 
-    def bets(self, epsilon: float, delta: float, single: int, paired: int) -> Bets:
-        return place(past_of([self.past], [self.table]), np.array([epsilon]), delta, single, paired)
+    def bets(self, epsilon: float, delta: float, breadth: Breadth) -> Bets:
+        return place(past_of([self.past], [self.table]), np.array([epsilon]), delta, breadth)
+
+    def most_telling(self, epsilon: float, delta: float) -> tuple[float, int, int] | None:
+        """What the best single bet would have gained, its directed event, the side it favours; None without one."""
+        if not len(self.table) or not self.past.pairs:
+            return None
+        past = past_of([self.past], [self.table])
+        x, y = _frequencies(past)
+        part = _fitted(past, x, y, np.exp(np.array([[epsilon]])), delta, Breadth(16, 0, 0, 0))
+        number = int(np.argmax(part.promise[0]))
+        if not np.isfinite(part.promise[0, number]):
+            return None
+        return float(part.promise[0, number]), int(part.where[0, number, 0]), int(number >= part.promise.shape[1] // 2)
 
 
 @dataclass(frozen=True)
@@ -242,7 +334,7 @@ def log_wealth_paths(records: Sequence[BlockRecord], epsilons: Floats, delta: fl
     times = len(epsilons)
     past = past_of([record.past for record in records], tables).repeated(times)
     now = past_of([record.outcome for record in records], tables).repeated(times)
-    bets = place(past, np.repeat(epsilons, len(records)), delta, *REPLAYED)
+    bets = place(past, np.repeat(epsilons, len(records)), delta, REPLAYED)
     logs = bets.log_ends(now.x, now.y, now.pairs[:, None])
     factors = mixture(logs, bets.weight, bets.kept)
     return np.cumsum(factors.reshape(times, len(records)), axis=1)

@@ -3,6 +3,7 @@
 ``delta(epsilon) = E_P (1 - e^(epsilon - loss))_+`` with ``loss = ln p(x) - ln q(x)``, for both orders of the datasets.
 Tails are reached by importance sampling: outputs come from a mixture of the mechanism on the dataset itself and on
 another one (by default d0 moved further away from d1), weighted by the known densities. A pilot chooses the mixture.
+Mechanisms that add ``dpverify`` noise have their density from :class:`dpverify.audits.Additive`.
 """
 
 from __future__ import annotations
@@ -18,21 +19,29 @@ from scipy import special
 
 from dpverify.audits.betting import mechanism_name
 from dpverify.audits.errors import AuditFinding, MechanismFailed
+from dpverify.audits.means import log_e_path, mean_interval
 from dpverify.audits.result import finite_exp
 from dpverify.audits.sampling import Draw, call, check_pair
 from dpverify.errors import InvalidArgument
 from dpverify.guarantees import ApproxDP
 
 Floats = npt.NDArray[np.float64]
-PILOT = 2000
+PILOT = 2000  # outputs on the dataset itself
+PILOT_OTHERS = 6000  # on all others together that might be drawn from
 SEEN = 20  # outputs of positive excess in the pilot, without which its variance is not believed
 OWN_SHARE = 0.2  # of the outputs come from the dataset itself, so that weights are at most 5
 AWAY = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+# epsilons tried for the lower bound, as multiples of the claim's
+GRID = np.concatenate([np.arange(1, 18) / 20.0, np.arange(175, 226) / 200.0, 1.125 * 1.02 ** np.arange(1, 200)])
 RELATIVE_SLACK = 1e-9  # losses are lowered by so much, relative to the log-densities: rounding is no violation
 
 
 class MechanismWithDensity(Protocol):
-    """``log_density(dataset, outputs)`` returns the log-density (or log-mass) of each output, -inf off the support."""
+    """``log_density(dataset, outputs)`` returns the log-density (or log-mass) of each output, -inf off the support.
+
+    It may also have ``further(mine, other)``: datasets to draw from for the tails, or anything else that call and
+    ``log_density`` take in the place of a dataset.
+    """
 
     def __call__(self, dataset: Any, size: int, rng: np.random.Generator, /) -> Any: ...
 
@@ -46,8 +55,11 @@ class Direction:
     Attributes:
         favours: the dataset that is P, "d0" or "d1".
         delta: unbiased estimate of the hockey-stick divergence at the claimed epsilon, up to the rounding slack.
-        std_error: its standard error; low, high: interval by normal approximation at confidence 1 - alpha.
-        log_e_value: of the test of ``delta <= claimed``, valid for every sample size.
+        std_error: its standard error.
+        low, high: two-sided interval at confidence 1 - alpha, by betting: no approximation. It cannot end closer to the
+            mean than about ``ln(2/alpha) / draws`` (five times that with importance sampling): what was not drawn
+            may exist. The library's own noise has a certified upper bound from :mod:`dpverify.accounting`.
+        log_e_value: of the test of ``delta <= claimed``, at the end; valid for every sample size.
         losses, weights: the privacy losses drawn (inf: impossible on the other dataset), and their importance weights.
     """
 
@@ -59,6 +71,7 @@ class Direction:
     log_e_value: float
     losses: Floats = field(repr=False)
     weights: Floats = field(repr=False)
+    path: Floats = field(repr=False)  # log_e_value after each output
 
     def delta_at(self, epsilon: float) -> tuple[float, float]:
         """Estimate and standard error at another epsilon, from the same draws."""
@@ -70,7 +83,9 @@ class LikelihoodResult:
     """The outcome of :func:`audit_likelihood`.
 
     Attributes:
-        violated: the claim is rejected at level alpha (the average of both directions' e-values reached 1/alpha).
+        violated: the claim is rejected at level alpha: the average of both directions' e-values reached 1/alpha.
+        rejected_after: after so many outputs in each direction, besides the pilot; None if it did not.
+        e_value: that average at the end.
         epsilon_lower: lower bound on epsilon at the claimed delta, confidence 1 - alpha.
         directions: d0 over d1, then d1 over d0.
         density_z: how many standard errors the sampler and ``log_density`` disagree by, in an identity that holds if
@@ -78,6 +93,7 @@ class LikelihoodResult:
     """
 
     violated: bool
+    rejected_after: int | None
     e_value: float
     epsilon_lower: float
     directions: tuple[Direction, Direction]
@@ -87,6 +103,14 @@ class LikelihoodResult:
     seed: int
     mechanism: str
     density_z: float
+
+    def rejects(self, epsilon: float, alpha: float | None = None) -> int | None:
+        """After how many of the same outputs (epsilon, claimed delta) is rejected at level ``alpha``; None: not at all.
+
+        A test of its own: over several of them the false-alarm probabilities add up.
+        """
+        paths = [log_e_path(_excess(d.losses, epsilon) * d.weights, self.claim.delta) for d in self.directions]
+        return _first(_average(*paths), self.alpha if alpha is None else alpha)
 
     @property
     def delta(self) -> float:
@@ -100,10 +124,12 @@ class LikelihoodResult:
 
     def describe(self) -> str:
         verdict = "violates" if self.violated else "was not found to violate"
-        lines = [f"{self.mechanism} {verdict} ({self.claim.epsilon:g}, {self.claim.delta:g})-DP"]
+        after = f" (rejected after {self.rejected_after:,} outputs)" if self.rejected_after is not None else ""
+        lines = [f"{self.mechanism} {verdict} ({self.claim.epsilon:g}, {self.claim.delta:g})-DP{after}"]
         for d in self.directions:
             lines.append(
-                f"  delta({self.claim.epsilon:g}) for {d.favours}: {d.delta:.4g} in [{d.low:.4g}, {d.high:.4g}]"
+                f"  delta({self.claim.epsilon:g}) for {d.favours}: {d.delta:.4g}, standard error {d.std_error:.2g}, "
+                f"in [{d.low:.4g}, {d.high:.4g}]"
             )
         lines.append(f"  epsilon_lower: {self.epsilon_lower:.4g} at delta = {self.claim.delta:g}")
         if abs(self.density_z) > 5.0:
@@ -132,8 +158,9 @@ def audit_likelihood(
             (size,); outputs of shape (size,) or (size, k).
         d0, d1: two different neighbouring datasets.
         draws: outputs drawn for each of the two directions, besides the pilot.
-        proposals: datasets to draw from for the tails, besides d0 and d1. None: d0 + s (d0 - d1) and
-            d1 + s (d1 - d0) for a few s, where the datasets are numeric arrays and the mechanism takes them.
+        proposals: datasets to draw from for the tails, besides d0 and d1. None: the mechanism's ``further``, if it has
+            one; else d0 + s (d0 - d1) and d1 + s (d1 - d0) for a few s, where the datasets are numeric arrays and the
+            mechanism takes them.
 
     Raises:
         InvalidArgument, MechanismFailed: as :func:`dpverify.audit`; and a log-density that is NaN, +inf, of the wrong
@@ -150,15 +177,17 @@ def audit_likelihood(
         _direction(mechanism, (d0, d1)[i], (d0, d1)[1 - i], i, claim, alpha, draws, seed, proposals) for i in (0, 1)
     ]
     first, second = sides[0][0], sides[1][0]
-    log_e = float(np.logaddexp(first.log_e_value, second.log_e_value) - math.log(2.0))
+    path = _average(first.path, second.path)
+    rejected = _first(path, alpha)
     overlaps = [(overlap.mean(), overlap.var() / len(overlap)) for _, overlap in sides]
     spread = math.sqrt(float(overlaps[0][1] + overlaps[1][1]))
     gap = float(overlaps[0][0] - overlaps[1][0])
     z = gap / spread if spread > 0 else (0.0 if abs(gap) < 1e-6 else math.inf)
     return LikelihoodResult(
-        log_e >= math.log(1.0 / alpha),
-        finite_exp(log_e),
-        _epsilon_lower((first, second), claim.delta, alpha),
+        rejected is not None,
+        rejected,
+        finite_exp(float(path[-1])),
+        _epsilon_lower((first, second), claim, alpha),
         (first, second),
         claim,
         alpha,
@@ -191,7 +220,8 @@ def _direction(
             "the log-density does not belong to the mechanism",
         )
     overlap = np.exp(np.minimum(_log_density(mechanism, other, own) - own_log, 0.0))
-    candidates = list(proposals) if proposals is not None else _further(mine, other)
+    further = getattr(mechanism, "further", _further)
+    candidates = list(proposals) if proposals is not None else further(mine, other)
     chosen = _choose(mechanism, mine, other, own, candidates, proposals is not None, claim.epsilon, seed, side)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(side, 2)))
     if chosen is None:
@@ -206,13 +236,15 @@ def _direction(
         log_p = _log_density(mechanism, mine, outputs)
         log_mixture = _mixture(log_p, _log_density(mechanism, chosen, outputs))
     weights = np.exp(log_p - log_mixture)
-    losses = _losses(log_p, _log_density(mechanism, other, outputs))
+    losses, slack = _losses(log_p, _log_density(mechanism, other, outputs))
     values = _excess(losses, claim.epsilon) * weights
     mean, error = _mean(values)
-    reach = float(-special.ndtri(alpha / 2.0)) * error
-    log_e = log_e_value(values, claim.delta)
-    low, high = max(0.0, mean - reach), min(1.0, mean + reach)
-    return Direction(("d0", "d1")[side], mean, error, low, high, log_e, losses, weights), overlap
+    top = 1.0 if chosen is None else 1.0 / OWN_SHARE
+    raised = np.minimum(_excess(losses + 2.0 * slack, claim.epsilon) * weights, top)
+    low, high = mean_interval(np.minimum(values, top), top, alpha, raised)
+    path = log_e_path(values, claim.delta)
+    found = Direction(("d0", "d1")[side], mean, error, low, min(1.0, high), float(path[-1]), losses, weights, path)
+    return found, overlap
 
 
 def _further(mine: Any, other: Any) -> list[Any]:
@@ -243,9 +275,10 @@ def _choose(
     candidate that lies too far out would see nothing of what it misses.
     """
     taken, pools = [], [own]
+    each = min(PILOT, PILOT_OTHERS // max(1, len(candidates)))
     for number, candidate in enumerate(candidates):
         try:
-            pools.append(_outputs(mechanism, candidate, PILOT, seed, (side, 1, number), side))
+            pools.append(_outputs(mechanism, candidate, each, seed, (side, 1, number), side))
             _log_density(mechanism, candidate, own)
             taken.append(candidate)
         except (MechanismFailed, InvalidArgument):
@@ -254,7 +287,7 @@ def _choose(
     pooled = np.concatenate(pools)
     logs = [_log_density(mechanism, dataset, pooled) for dataset in (mine, *taken)]
     log_p, log_pool = logs[0], special.logsumexp(logs, axis=0) - math.log(len(logs))
-    excess = _excess(_losses(log_p, _log_density(mechanism, other, pooled)), epsilon)
+    excess = _excess(_losses(log_p, _log_density(mechanism, other, pooled))[0], epsilon)
     if (excess > 0).sum() < SEEN:
         return None
     mixtures = [log_p, *(_mixture(log_p, log_s) for log_s in logs[1:])]
@@ -269,12 +302,12 @@ def _mixture(log_p: Floats, log_s: Floats) -> Floats:
     return mixed
 
 
-def _losses(log_p: Floats, log_q: Floats) -> Floats:
-    """Privacy losses, lowered by the rounding slack; +inf where only q vanishes, -inf where p does."""
+def _losses(log_p: Floats, log_q: Floats) -> tuple[Floats, Floats]:
+    """Privacy losses, lowered by the rounding slack, and that slack; +inf where only q vanishes, -inf where p does."""
     finite = np.isfinite(log_p) & np.isfinite(log_q)
     p, q = np.where(finite, log_p, 0.0), np.where(finite, log_q, 0.0)
-    losses = p - q - RELATIVE_SLACK * np.maximum(1.0, np.abs(p) + np.abs(q))
-    return np.where(finite, losses, np.where(np.isneginf(log_p), -np.inf, np.inf))
+    slack = RELATIVE_SLACK * np.maximum(1.0, np.abs(p) + np.abs(q))
+    return np.where(finite, p - q - slack, np.where(np.isneginf(log_p), -np.inf, np.inf)), slack
 
 
 def _excess(losses: Floats, epsilon: float) -> Floats:
@@ -288,36 +321,27 @@ def _mean(values: Floats) -> tuple[float, float]:
     return float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values)))
 
 
-def log_e_value(values: Floats, bound: float) -> float:
-    """Log of the final wealth of a bet that non-negative i.i.d. ``values`` have a mean above ``bound``.
-
-    Stakes are chosen from earlier values only. For ``bound = 0`` one positive value is a proof: +inf.
-    """
-    if bound <= 0.0:
-        return math.inf if bool((values > 0.0).any()) else 0.0
-    log_wealth, seen, total, square = 0.0, 0, 0.0, 0.0
-    size = 64
-    while seen < len(values):
-        block = values[seen : seen + size]
-        if seen:
-            mean = (total + 0.5 * bound) / (seen + 0.5)
-            variance = max(square / seen - (total / seen) ** 2, 1e-300) + bound**2
-            stake = min(max((mean - bound) / (variance + (mean - bound) ** 2), 0.0), 0.5 / bound)
-            log_wealth += float(np.log1p(stake * (block - bound)).sum())
-        seen, total, square = seen + len(block), total + float(block.sum()), square + float((block**2).sum())
-        size = max(64, seen // 8)
-    return log_wealth
+def _average(first: Floats, second: Floats) -> Floats:
+    """Of two wealths, given by their logarithms."""
+    averaged: Floats = np.logaddexp(first, second) - math.log(2.0)
+    return averaged
 
 
-def _epsilon_lower(directions: tuple[Direction, Direction], delta: float, alpha: float) -> float:
-    """Tested upwards on a fixed grid, as ``lower_bound`` does; exact where delta is 0 (the largest loss drawn)."""
-    if delta <= 0.0:
+def _first(path: Floats, alpha: float) -> int | None:
+    """After how many outputs the wealth first reached 1/alpha."""
+    reached = np.flatnonzero(path >= math.log(1.0 / alpha))
+    return int(reached[0]) + 1 if len(reached) else None
+
+
+def _epsilon_lower(directions: tuple[Direction, Direction], claim: ApproxDP, alpha: float) -> float:
+    """Tested upwards on a fixed grid, fine about the claim; exact where delta is 0 (the largest loss drawn)."""
+    if claim.delta <= 0.0:
         drawn = [d.losses[(d.weights > 0) & ~np.isneginf(d.losses)] for d in directions]
         return max(0.0, *(float(losses.max(initial=0.0)) for losses in drawn))
     bound = 0.0
-    for epsilon in np.concatenate([np.arange(1, 100) / 50.0, 2.0 * 1.02 ** np.arange(165)]):
-        logs = [log_e_value(_excess(d.losses, float(epsilon)) * d.weights, delta) for d in directions]
-        if special.logsumexp(logs) - math.log(2.0) < math.log(1.0 / alpha):
+    for epsilon in (claim.epsilon or 1.0) * GRID:
+        paths = [log_e_path(_excess(d.losses, float(epsilon)) * d.weights, claim.delta) for d in directions]
+        if _first(_average(*paths), alpha) is None:
             return bound
         bound = float(epsilon)
     return bound

@@ -19,7 +19,7 @@ from dpverify.audits.events import Booleans, Floats
 from dpverify.audits.experts import BlockRecord, log_wealth_paths
 from dpverify.audits.process import average
 
-SET_ASIDE = 0.1  # of the initial wealth; costs the verdict 0.1 nats, and gives the bound below the claim its start
+SET_ASIDE = 0.02  # of the initial wealth: what the verdict gives up, and what the bound below the claim starts from
 LARGEST = 50.0
 TOGETHER = 16  # grid points evaluated at once
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dpverify.audits.events import EventTable, Floats, choose_events
-from dpverify.audits.experts import BlockRecord, Counts, Family, mixture
+from dpverify.audits.experts import BlockRecord, Breadth, Counts, Family, mixture
 from dpverify.audits.floating_point import bit_columns
 from dpverify.audits.scores import LogisticScore, TableScore, learn_logistic, learn_table
 
-FIRST, GROWTH, LARGEST = 4, 0.25, 8192  # pairs in the first block; growth of the blocks; pairs in the largest
+FIRST, GROWTH, LARGEST = 4, 0.15, 8192  # pairs in the first block; growth of the blocks; pairs in the largest
 EAGER = 4096  # up to so many pairs the events are chosen anew for every block
 LEARN_FROM = 32  # pairs before a score is learned
-BREADTH = ((16, 5), (8, 4), (8, 4))  # single and paired events on each side, for small to large blocks
+BREADTH = Breadth(16, 5, 8, 48), Breadth(6, 3, 6, 16), Breadth(6, 3, 6, 12)  # for small to large blocks
 WIDE = 64  # coordinates watched one by one
 
 
@@ -131,8 +131,8 @@ class Expert:
         """Log of its capital after each pair of the block, by bets placed before it."""
         if self.family is None:
             return np.full(len(x), self.log_capital)
-        many = 0 if len(x) <= 256 else (1 if len(x) <= 2048 else 2)
-        bets = self.family.bets(epsilon, delta, *BREADTH[many])
+        many = 0 if len(x) <= 64 else (1 if len(x) <= 1024 else 2)
+        bets = self.family.bets(epsilon, delta, BREADTH[many])
         if bets.kept[0] == 1.0:
             return np.full(len(x), self.log_capital)
         logs = bets.log_paths(self.family.table, self.family.columns(x), self.family.columns(y))
@@ -153,7 +153,7 @@ class Expert:
 
 def experts_for(width: int, floating_point: bool) -> list[Expert]:
     """The experts for outputs of so many coordinates; their shares sum to one."""
-    score_share = 0.2 if width == 1 else 0.5
+    score_share = 0.1 if width == 1 else 0.5
     experts = [
         Expert("coordinates", 1.0 - score_share, coordinate_family, 1, EAGER),
         Expert("score", score_share, score_family, LEARN_FROM, 0),

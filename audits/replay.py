@@ -4,6 +4,8 @@ The algorithm takes its noise from a source that records what enters each noise 
 d0; run it on d1 while handing out the *same* noisy values. Then all that follows must be identical, and what entered
 may differ by the declared sensitivity at most. It finds quantities released without noise, control flow, bounds and
 scales read off the data, and sensitivities declared too small for the pair; it says nothing about the noise itself.
+Every finding names the line of the fact. Where something was found, both runs are made again under a trace, and a hint
+names the line at which the difference first shows (``dpverify.audits.origin``).
 
     def algorithm(dataset, noise):
         total = noise.add(sum(dataset), law, sensitivity=1.0)     # law.sample(size), or law(size, rng)
@@ -17,16 +19,21 @@ from __future__ import annotations
 
 import copy
 import functools
+import inspect
 import sys
+import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import FrameType
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from dpverify.audits.errors import AuditFinding
+from dpverify.audits.origin import Origin, origin_of_names, origin_of_path, origin_of_result
 from dpverify.audits.sampling import check_pair, same
+from dpverify.audits.trace import Stack, is_followed, traced
 from dpverify.errors import InvalidArgument
 
 Norm = Literal[1, 2, "max"]
@@ -74,15 +81,20 @@ class Entry:
 class Finding:
     """Something that d1 changed although the noisy values were the same.
 
-    ``kind``: "released without noise", "control flow", "parameters", "sensitivity" or "own randomness".
+    Attributes:
+        kind: "released without noise", "control flow", "parameters", "sensitivity" or "own randomness".
+        where: file:line of the fact: the use of noise, the ``return``, or what raised.
+        origin: a hint, from a trace of both runs: the line at which the difference first shows; None if unknown.
     """
 
     kind: str
     message: str
     where: str
+    origin: Origin | None = None
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.kind}: {self.message}"
+        text = f"{self.where}: {self.kind}: {self.message}"
+        return text if self.origin is None else f"{text}\n      hint: {self.origin}"
 
 
 @dataclass(frozen=True)
@@ -124,37 +136,99 @@ def replay(algorithm: Callable[[Any, NoiseSource], Any], d0: Any, d1: Any, *, se
     """
     check_pair(d0, d1)
     name = getattr(algorithm, "__qualname__", type(algorithm).__qualname__)
-    start = _line_of(algorithm)
     recorder = _Recorder(np.random.default_rng(seed))
     expected = algorithm(copy.deepcopy(d0), recorder)
     entries = tuple(recorder.entries)
-    again = _replayed(algorithm, d0, expected, entries, start)
+    again = _replayed(algorithm, d0, expected, entries)
     if again:
-        found = "; ".join(finding.message for finding in again)
-        message = f"two runs on d0 with the same noise differ ({found}); all randomness must come from `noise`"
-        return ReplayResult((Finding("own randomness", message, start),), entries, name)
-    return ReplayResult(tuple(_replayed(algorithm, d1, expected, entries, start)), entries, name)
+        found = _located(algorithm, d0, d0, entries, again)[0]
+        message = (
+            f"two runs on d0 with the same noise differ ({again[0].message}); all randomness must come from `noise`"
+        )
+        return ReplayResult((replace(found, kind="own randomness", message=message),), entries, name)
+    findings = _replayed(algorithm, d1, expected, entries)
+    return ReplayResult(tuple(_located(algorithm, d0, d1, entries, findings)), entries, name)
+
+
+@dataclass(frozen=True)
+class _Raw(Finding):
+    """A finding before its origin is looked for: where in the result it is, or the lines of the calls around it."""
+
+    path: tuple[Any, ...] = ()
+    stack: Stack = ()
+    use: int = -1  # of noise on d0 that stands against it
 
 
 def _replayed(
-    algorithm: Callable[[Any, NoiseSource], Any], dataset: Any, expected: Any, entries: tuple[Entry, ...], start: str
-) -> list[Finding]:
-    player = _Player(entries)
+    algorithm: Callable[[Any, NoiseSource], Any], dataset: Any, expected: Any, entries: tuple[Entry, ...]
+) -> list[_Raw]:
+    player, start = _Player(entries), _line_of(algorithm)
     try:
         result = algorithm(copy.deepcopy(dataset), player)
     except _Diverged:
         return player.findings
     except Exception as error:
         message = f"raised {type(error).__name__}: {error}, with the same noise that went through on d0"
-        return [*player.findings, Finding("control flow", message, start)]
+        stack = _raised_at(error, _package(algorithm))
+        return [*player.findings, _Raw("control flow", message, _place(stack, start), stack=stack)]
     if player.used < len(entries):
         missing = entries[player.used]
         message = f"noise was used {player.used} times, on d0 {len(entries)} times; first missing here"
-        return [*player.findings, Finding("control flow", message, missing.where)]
-    difference = _difference(expected, result, "the result")
+        return [*player.findings, _Raw("control flow", message, missing.where, use=player.used)]
+    difference = _difference(expected, result, "the result", ())
     if difference is not None:
-        player.findings.append(Finding("released without noise", difference, start))
+        player.findings.append(_Raw("released without noise", difference[0], start, path=difference[1]))
     return player.findings
+
+
+def _located(
+    algorithm: Callable[[Any, NoiseSource], Any], d0: Any, d1: Any, entries: tuple[Entry, ...], findings: list[_Raw]
+) -> list[Finding]:
+    """Run both again under a trace and look for the lines at which the differences arise."""
+    if not findings:
+        return []
+    players = [_Player(entries) for _ in range(2)]
+    first, second = (
+        traced(lambda d=d, p=p: _anew(algorithm)(copy.deepcopy(d), p), _package(algorithm), p)  # type: ignore[misc]
+        for d, p in zip((d0, d1), players, strict=True)
+    )
+    located = []
+    for found in findings:
+        where, origin = found.where, None
+        if found.kind == "released without noise":
+            returned, origin = origin_of_result(first, second, found.path)
+            where = returned or where
+        elif found.kind == "parameters":
+            origin = origin_of_names(first, second, where)
+        elif found.kind == "control flow":
+            on_d0 = players[0].stacks[found.use : found.use + 1] if found.use >= 0 else []
+            origin = origin_of_path(first, second, [stack for stack in (found.stack, *on_d0) if stack])
+        if origin is not None and origin.where == where:
+            origin = None  # nothing that the finding does not say
+        located.append(Finding(found.kind, found.message, where, origin))
+    return located
+
+
+def _anew(algorithm: Any) -> Any:
+    """A copy, so that what an object keeps from run to run is the same in both; itself where it cannot be copied."""
+    try:
+        return copy.deepcopy(algorithm)
+    except Exception:
+        return algorithm
+
+
+def _package(algorithm: Any) -> str:
+    module = getattr(algorithm, "__module__", None) or type(algorithm).__module__
+    return str(module).split(".")[0]
+
+
+def _raised_at(error: Exception, package: str) -> Stack:
+    frames = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__) if is_followed(frame, package)]
+    return tuple((frame.f_code.co_filename, line) for frame, line in reversed(frames))
+
+
+def _place(stack: Stack, otherwise: str) -> str:
+    return f"{stack[0][0]}:{stack[0][1]}" if stack else otherwise
 
 
 class _Diverged(Exception):
@@ -176,7 +250,9 @@ class _Recorder:
         return self._record(kept, _declared(primitive, *args), sensitivity, norm, primitive(value, *args))
 
     def _record(self, value: Any, declared: str, sensitivity: float, norm: Norm, noisy: Any) -> Any:
-        self.entries.append(Entry(_caller(), np.array(value), declared, float(sensitivity), norm, copy.deepcopy(noisy)))
+        self.entries.append(
+            Entry(_place(_callers(), "?"), np.array(value), declared, float(sensitivity), norm, copy.deepcopy(noisy))
+        )
         return noisy
 
 
@@ -184,7 +260,8 @@ class _Recorder:
 class _Player:
     entries: tuple[Entry, ...]
     used: int = 0
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[_Raw] = field(default_factory=list)
+    stacks: list[Stack] = field(default_factory=list)
 
     def add(self, value: Any, law: Any, *, sensitivity: float, norm: Norm = 1) -> Any:
         return self._play(value, _declared(law), sensitivity, norm)
@@ -193,7 +270,8 @@ class _Player:
         return self._play(value, _declared(primitive, *args), sensitivity, norm)
 
     def _play(self, value: Any, declared: str, sensitivity: float, norm: Norm) -> Any:
-        where, entered = _caller(), np.array(value)
+        self.stacks.append(_callers())
+        where, entered = _place(self.stacks[-1], "?"), np.array(value)
         if self.used == len(self.entries):
             self._found("control flow", f"noise is used more often than on d0 ({self.used} times)", where)
             raise _Diverged
@@ -225,7 +303,8 @@ class _Player:
         return copy.deepcopy(entry.noisy)
 
     def _found(self, kind: str, message: str, where: str) -> None:
-        self.findings.append(Finding(kind, message, where))
+        use = len(self.stacks) - 1
+        self.findings.append(_Raw(kind, message, where, stack=self.stacks[-1], use=use))
 
 
 def _noisy(value: Any, law: Any, rng: np.random.Generator | None) -> Any:
@@ -269,29 +348,42 @@ def _declared(law: Any, *args: Any) -> str:
     return f"{law!r}{shown}"
 
 
-def _difference(left: Any, right: Any, where: str) -> str | None:
-    """Where two results differ first, or None."""
+def _difference(left: Any, right: Any, where: str, path: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]] | None:
+    """Where two results differ first, in words and as keys and indices; or None."""
     if isinstance(left, dict) and isinstance(right, dict) and left.keys() == right.keys():
-        parts = [(left[k], right[k], f"{where}[{k!r}]") for k in left]
+        parts = [(left[k], right[k], f"{where}[{k!r}]", (*path, k)) for k in left]
     elif isinstance(left, list | tuple) and isinstance(right, list | tuple) and len(left) == len(right):
-        parts = [(a, b, f"{where}[{i}]") for i, (a, b) in enumerate(zip(left, right, strict=True))]
+        parts = [(a, b, f"{where}[{i}]", (*path, i)) for i, (a, b) in enumerate(zip(left, right, strict=True))]
+    elif _holds_its_parts(left) and type(left) is type(right) and vars(left).keys() == vars(right).keys():
+        parts = [(v, vars(right)[k], f"{where}.{k}", (*path, k)) for k, v in vars(left).items()]
     else:
-        return None if same(left, right) else f"{where} is {_short(left)} on d0 but {_short(right)} on d1"
+        equal = same(left, right) or (type(left) is type(right) and hasattr(left, "equals") and left.equals(right))
+        return None if equal else (f"{where} is {_short(left)} on d0 but {_short(right)} on d1", path)
     return next((found for part in parts if (found := _difference(*part)) is not None), None)
 
 
+def _holds_its_parts(value: Any) -> bool:
+    """An object that is equal to itself only, so that one has to look inside."""
+    compares = any("__eq__" in vars(kind) for kind in type(value).__mro__[:-1])
+    plain = not (compares or isinstance(value, type) or inspect.isroutine(value))
+    return plain and bool(getattr(value, "__dict__", None))
+
+
 def _short(value: Any) -> str:
-    text = " ".join(repr(value).split())
+    text = " ".join(repr(value.item() if isinstance(value, np.generic) else value).split())
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _caller() -> str:
-    """File and line outside this module."""
-    depth = 1
-    frame = sys._getframe(depth)
-    while frame.f_code.co_filename == __file__ and frame.f_back is not None:
+def _callers() -> Stack:
+    """Files and lines of the calls outside this module, up to where this module called the algorithm."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename == __file__:
         frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    stack = []
+    while frame is not None and frame.f_code.co_filename != __file__:
+        stack.append((frame.f_code.co_filename, frame.f_lineno))
+        frame = frame.f_back
+    return tuple(stack)
 
 
 def _line_of(algorithm: Any) -> str:

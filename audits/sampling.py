@@ -51,8 +51,8 @@ class Encoder:
         Raises:
             BadOutput: not ``size`` outputs, or outputs of changing or unsupported kind.
         """
-        array = np.asarray(raw)
         where = f"the mechanism's output on {SIDES[draw.side]} (size = {draw.size}, seed = {draw.seed})"
+        array = _array(raw, where)
         if array.ndim not in (1, 2) or array.shape[0] != draw.size or (array.ndim == 2 and array.shape[1] == 0):
             raise BadOutput(
                 where,
@@ -89,6 +89,14 @@ class Encoder:
         if not self.text:
             return f"{value:.6g}"
         return repr(next((label for label, code in self.codes.items() if code == value), value))
+
+
+def _array(raw: Any, where: str) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(raw)
+    except (TypeError, ValueError) as error:  # rows of different lengths, for example
+        needed = "an array, or lists of rows of one length"
+        raise BadOutput(where, f"a {type(raw).__name__} that makes no array ({error})", needed, ADVICE) from error
 
 
 def call(mechanism: Mechanism, dataset: Any, draw: Draw) -> Any:
@@ -133,7 +141,8 @@ def sample_block(
 def repeats_itself(mechanism: Mechanism, pair: tuple[Any, Any], size: int, seed: int, key: tuple[int, ...]) -> bool:
     """Whether two calls on d0 with the same seed agree bit for bit."""
     draw = draws(0, 0, min(size, CHUNK), seed, key)[0]
-    first, second = (np.asarray(call(mechanism, pair[0], draw)) for _ in range(2))
+    where = f"the mechanism's output on d0 (size = {draw.size}, seed = {draw.seed})"
+    first, second = (_array(call(mechanism, pair[0], draw), where) for _ in range(2))
     return first.shape == second.shape and first.tobytes() == second.tobytes()
 
 
@@ -165,6 +174,8 @@ def same(left: Any, right: Any) -> bool:
         return left.keys() == right.keys() and all(same(left[k], right[k]) for k in left)
     if isinstance(left, list | tuple) and isinstance(right, list | tuple):
         return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
+    if type(left) is type(right) and callable(getattr(left, "equals", None)):
+        return bool(left.equals(right))  # tables, whose == is a table
     if isinstance(left, float) and isinstance(right, float) and left != left and right != right:
         return True
     try:

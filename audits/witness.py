@@ -15,6 +15,8 @@ from dpverify.audits.experts import Family
 from dpverify.audits.process import Expert, Picked, Scores
 from dpverify.audits.sampling import SIDES, Encoder
 
+SCORES_COUNT = 0.6  # of the strength of an event of a learned score, beside one of the output itself
+
 
 @dataclass(frozen=True)
 class Witness:
@@ -82,27 +84,26 @@ class OneColumn:
 
 
 def most_telling(experts: Sequence[Expert], epsilon: float, delta: float, encoder: Encoder) -> Witness | None:
-    """The event whose past frequencies speak most strongly against ``(epsilon, delta)``; None if none does."""
-    best: tuple[float, Witness] | None = None
+    """The event whose past frequencies speak most strongly against ``(epsilon, delta)``; None if none does.
+
+    An event of the output itself is preferred to one of a learned score that is little stronger: a reader sees why.
+    """
+    found: list[tuple[float, Witness]] = []
     for expert in experts:
-        found = None if expert.family is None else _of(expert.family, expert.name, epsilon, delta, encoder)
-        if found is not None and (best is None or found[0] > best[0]):
-            best = found
-    return None if best is None else best[1]
+        event = None if expert.family is None else _of(expert.family, expert.name, epsilon, delta, encoder)
+        if event is not None and expert.family is not None:
+            plain = isinstance(expert.family.columns, Picked)
+            found.append((event[0] if plain else event[0] * SCORES_COUNT, event[1]))
+    return max(found, key=lambda pair: pair[0])[1] if found else None
 
 
 def _of(family: Family, expert: str, epsilon: float, delta: float, encoder: Encoder) -> tuple[float, Witness] | None:
-    if not len(family.table) or not family.past.pairs:
+    found = family.most_telling(epsilon, delta)
+    if found is None:
         return None
-    bets = family.bets(epsilon, delta, 16, 0)
-    if bets.kept[0] == 1.0:
-        return None
-    number = int(np.argmax(bets.weight[0]))
-    events, single = bets.events, bets.e.shape[1] // 2
-    directed, side = int(bets.e[0, number]), int(number >= single)
-    event, complement = directed % events, directed >= events
-    witness = witness_of(family, event, complement, SIDES[side], expert == "floating point", encoder)
-    return float(bets.promise[0, number]), witness
+    promise, directed, side = found
+    event, complement = directed % len(family.table), directed >= len(family.table)
+    return promise, witness_of(family, event, complement, SIDES[side], expert == "floating point", encoder)
 
 
 def witness_of(
@@ -131,5 +132,5 @@ def _words(columns: Any, column: int, kind: int, value: float, complement: bool,
     if kind == IS_NAN:
         return f"{name} is {'not ' if complement else ''}NaN"
     if kind == AT_LEAST:
-        return f"{name} {'is less than' if complement else 'is at least'} {shown}"
+        return f"{name} is {'not ' if complement else ''}at least {shown}"  # "not at least": NaN is not less than it
     return f"{name} {'is not' if complement else 'is'} {shown}"

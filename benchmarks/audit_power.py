@@ -1,6 +1,6 @@
 """How many pairs an audit needs, against how many any audit needs; false alarms; lower bounds; speed.
 
-    python benchmarks/audit_power.py [--seeds 100] [--alarms 2000] [--quick]
+    python benchmarks/audit_power.py [--seeds 100] [--alarms 2000] [--jobs 2] [--only TABLE ...] [--quick]
 
 The limit is ln(1/alpha) / KL*, with KL* = min KL(P||P0) + KL(Q||Q0) over the pairs of output laws (P0, Q0) that keep
 the claim, in both orders: no test whose e-value grows in expectation grows faster. It is computed here, in the same
@@ -19,13 +19,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from joblib import Parallel, delayed
 from scipy import integrate, optimize, stats
 
 import dpverify as dv
 from dpverify.audits import audit
+from dpverify.noise import SeededBits
 
 Floats = npt.NDArray[np.float64]
 ALPHA = 0.05
+BATCH = 100  # runs between two lines of the false-alarm table
+LONG = 30_000  # pairs in a limit above which a row gets fewer runs
+LONG_RUNS = 20
+
+
+Sampler = Callable[[Any, int, np.random.Generator], Any]
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ class Case:
     """A mechanism on two neighbouring datasets, a claim, and both output laws on a partition."""
 
     name: str
-    mechanism: Callable[[Any, int, np.random.Generator], Any]
+    mechanism: Sampler
     claim: dv.ApproxDP
     masses: tuple[Floats, Floats]
     bar: float
@@ -112,21 +120,21 @@ def calibrated_sigma(claim: dv.ApproxDP) -> float:
     return float(optimize.brentq(lambda s: gaussian_delta(s, claim.epsilon) - claim.delta, 0.1, 100.0))
 
 
-def laplace(true: float) -> Callable[[Any, int, np.random.Generator], Any]:
+def laplace(true: float) -> Sampler:
     def laplace_mechanism(d: Any, size: int, rng: np.random.Generator) -> Any:
         return d + rng.laplace(scale=1 / true, size=size)
 
     return laplace_mechanism
 
 
-def gaussian(sigma: float) -> Callable[[Any, int, np.random.Generator], Any]:
+def gaussian(sigma: float) -> Sampler:
     def gaussian_mechanism(d: Any, size: int, rng: np.random.Generator) -> Any:
         return d + rng.normal(scale=sigma, size=size)
 
     return gaussian_mechanism
 
 
-def geometric(true: float) -> Callable[[Any, int, np.random.Generator], Any]:
+def geometric(true: float) -> Sampler:
     def geometric_mechanism(d: Any, size: int, rng: np.random.Generator) -> Any:
         success = 1 - np.exp(-true)
         return int(d) + rng.geometric(success, size) - rng.geometric(success, size)
@@ -134,14 +142,14 @@ def geometric(true: float) -> Callable[[Any, int, np.random.Generator], Any]:
     return geometric_mechanism
 
 
-def randomised_response(true: float) -> Callable[[Any, int, np.random.Generator], Any]:
+def randomised_response(true: float) -> Sampler:
     def randomised_response_mechanism(d: Any, size: int, rng: np.random.Generator) -> Any:
         return np.where(rng.random(size) < np.exp(true) / (1 + np.exp(true)), int(d), 1 - int(d))
 
     return randomised_response_mechanism
 
 
-def one_leak(true: float, width: int = 8) -> Callable[[Any, int, np.random.Generator], Any]:
+def one_leak(true: float, width: int = 8) -> Sampler:
     def one_leak_mechanism(d: Any, size: int, rng: np.random.Generator) -> Any:
         noise = rng.laplace(size=(size, width))
         noise[:, 3] = noise[:, 3] / true + d
@@ -178,7 +186,7 @@ def detection_cases() -> list[Case]:
     return cases
 
 
-def noisy_tree(true_levels: int = 4) -> Callable[[Any, int, np.random.Generator], Any]:
+def noisy_tree(true_levels: int = 4) -> Sampler:
     """All prefix sums of 8 leaves from a dyadic tree whose nodes all got the whole budget of 1."""
 
     def prefix_sums(d: Any, size: int, rng: np.random.Generator) -> Any:
@@ -250,29 +258,32 @@ def bound_cases() -> list[tuple[str, Any, Any, Any, float]]:
     ]
 
 
-def detection_table(seeds: int) -> None:
+def pairs_to_detection(case: Case, seed: int) -> tuple[float, float]:
+    """One run: pairs (infinite where nothing was found) and CPU seconds."""
+    start = time.process_time()
+    result = audit(case.mechanism, case.d0, case.d1, case.claim, alpha=ALPHA, max_pairs=case.max_pairs, seed=seed)
+    return float(result.pairs) if result.violated else np.inf, time.process_time() - start
+
+
+def detection_table(seeds: int, jobs: int) -> None:
     """Pairs to detection, as multiples of the limit."""
-    print(f"Pairs to detection at alpha = {ALPHA} (medians over {seeds} seeds; fewer for the longest)")
+    print(f"Pairs to detection at alpha = {ALPHA} (medians over the runs; p90: so many multiples in nine runs of ten)")
     print(
-        f"{'mechanism':32s} {'limit':>9s} {'median':>9s} {'ratio':>6s} {'p90':>6s} {'bar':>5s} "
-        f"{'missed':>6s} {'s/run':>6s}"
+        f"{'mechanism':32s} {'limit':>9s} {'runs':>5s} {'median':>9s} {'ratio':>6s} {'p90':>6s} {'bar':>5s} "
+        f"{'missed':>6s} {'s/run':>6s}",
+        flush=True,
     )
     for case in detection_cases():
         limit = np.log(1 / ALPHA) / kl_star(*case.masses, case.claim)
-        runs = seeds if limit < 3e4 else max(3, seeds // 20)
-        start = time.process_time()
-        results = [
-            audit(case.mechanism, case.d0, case.d1, case.claim, alpha=ALPHA, max_pairs=case.max_pairs, seed=seed)
-            for seed in range(runs)
-        ]
-        seconds = (time.process_time() - start) / runs
-        pairs = np.array([result.pairs if result.violated else np.inf for result in results])
-        ratio, late = np.median(pairs) / limit, np.quantile(pairs, 0.9) / limit
+        runs = seeds if limit < LONG else min(seeds, LONG_RUNS)
+        results = Parallel(n_jobs=jobs)(delayed(pairs_to_detection)(case, seed) for seed in range(runs))
+        pairs, seconds = (np.array(values) for values in zip(*results, strict=True))
+        ratio, late = np.median(pairs) / limit, np.sort(pairs)[int(0.9 * (runs - 1))] / limit
         missed = int(np.isinf(pairs).sum())
         verdict = "" if ratio <= case.bar else "  MISSES ITS BAR"
         print(
-            f"{case.name:32s} {limit:9.1f} {np.median(pairs):9.0f} {ratio:6.2f} {late:6.2f} {case.bar:5.1f} "
-            f"{missed:6d} {seconds:6.2f}{verdict}",
+            f"{case.name:32s} {limit:9.1f} {runs:5d} {np.median(pairs):9.0f} {ratio:6.2f} {late:6.2f} {case.bar:5.1f} "
+            f"{missed:6d} {seconds.mean():6.2f}{verdict}",
             flush=True,
         )
 
@@ -310,52 +321,94 @@ def split_tree(d: Any, size: int, rng: np.random.Generator) -> Any:
     return values + rng.laplace(scale=4.0, size=(size, len(values)))
 
 
-def alarm_table(runs: int, pairs: int) -> None:
-    """False alarms of mechanisms that keep their claims, tightly."""
-    print(f"\nFalse alarms at alpha = {ALPHA}: {runs} runs of {pairs} pairs each (p: binomial test of more than alpha)")
-    approximate = dv.ApproxDP(1.0, 1e-5)
+def library_tree(claim: dv.ApproxDP) -> Sampler:
+    """All 15 nodes of a ``DPTree`` over 8 leaves, with noise from that tree's own table."""
+    noise = dv.DPTree(np.zeros(8), 1.0, claim, bits=SeededBits(0)).noise
+
+    def noisy_nodes(d: Any, size: int, rng: np.random.Generator) -> Any:
+        leaves = np.asarray(d, dtype=float)
+        sums = np.concatenate([leaves.reshape(8 >> level, -1).sum(axis=1) for level in range(4)])
+        return sums + noise.grid * noise.sample_steps((size, len(sums)), SeededBits(int(rng.integers(2**63))))
+
+    return noisy_nodes
+
+
+def alarm_cases() -> list[tuple[str, Sampler, Any, Any, dv.ApproxDP]]:
+    """Mechanisms that keep their claims, tightly."""
+    pure, approximate = dv.ApproxDP(1.0), dv.ApproxDP(1.0, 1e-5)
     base = np.zeros(8)
     moved = base.copy()
     moved[2] = 1.0
-    cases: list[tuple[str, Any, Any, Any, dv.ApproxDP]] = [
-        ("Laplace", laplace(1.0), 1.0, 0.0, dv.ApproxDP(1.0)),
+    return [
+        ("Laplace", laplace(1.0), 1.0, 0.0, pure),
         ("Gaussian", gaussian(calibrated_sigma(approximate)), 1.0, 0.0, approximate),
         ("truncated Laplace", truncated_laplace, 1.0, 0.0, dv.ApproxDP(1.0, 1e-3)),
-        ("geometric", geometric(1.0), 1.0, 0.0, dv.ApproxDP(1.0)),
-        ("noisy max", noisy_max, [1.0, 0.0, 0.0, 1.0], [1.0, 1.0, 0.0, 1.0], dv.ApproxDP(1.0)),
-        ("tree of 15 nodes", split_tree, moved, base, dv.ApproxDP(1.0)),
+        ("geometric", geometric(1.0), 1.0, 0.0, pure),
+        ("noisy max", noisy_max, [1.0, 0.0, 0.0, 1.0], [1.0, 1.0, 0.0, 1.0], pure),
+        ("DPTree, 15 nodes", library_tree(approximate), moved, base, approximate),
+        ("float tree, 15 nodes", split_tree, moved, base, pure),
     ]
-    for name, mechanism, d0, d1, claim in cases:
-        start = time.process_time()
-        alarms = sum(
-            audit(mechanism, d0, d1, claim, alpha=ALPHA, max_pairs=pairs, seed=seed).violated for seed in range(runs)
-        )
-        p_value = stats.binomtest(alarms, runs, ALPHA, alternative="greater").pvalue
-        seconds = (time.process_time() - start) / runs
-        print(f"{name:20s} {alarms:5d} of {runs}  p = {p_value:.3f}  ({seconds:.2f} s a run)", flush=True)
 
 
-def laplace_bound_table(runs: int) -> None:
-    """Laplace with epsilon 1: the bound after 10^6 pairs, how often it exceeds 1, and the time of 10^5 pairs."""
-    print("\nLaplace, epsilon = 1")
+def alarm(case: tuple[str, Sampler, Any, Any, dv.ApproxDP], pairs: int, seed: int) -> tuple[bool, float]:
+    """One run: whether it cried wolf, and CPU seconds."""
+    _, mechanism, d0, d1, claim = case
     start = time.process_time()
-    bounds = [
-        audit(laplace(1.0), 1.0, 0.0, dv.ApproxDP(2.0), max_pairs=10**6, seed=seed, stop_early=False).epsilon_lower
-        for seed in range(runs)
-    ]
-    seconds = (time.process_time() - start) / runs
+    violated = audit(mechanism, d0, d1, claim, alpha=ALPHA, max_pairs=pairs, seed=seed).violated
+    return violated, time.process_time() - start
+
+
+def alarm_table(runs: int, pairs: int, jobs: int) -> None:
+    """False alarms, row by row in rounds of BATCH runs, so that the last line of each row counts."""
+    print(f"\nFalse alarms at alpha = {ALPHA}, {pairs} pairs each (p: binomial test of more than alpha)", flush=True)
+    cases = alarm_cases()
+    found: list[list[tuple[bool, float]]] = [[] for _ in cases]
+    for start in range(0, runs, BATCH):
+        seeds = range(start, min(runs, start + BATCH))
+        for case, so_far in zip(cases, found, strict=True):
+            so_far.extend(Parallel(n_jobs=jobs)(delayed(alarm)(case, pairs, seed) for seed in seeds))
+            alarms, done = sum(violated for violated, _ in so_far), len(so_far)
+            p_value = stats.binomtest(alarms, done, ALPHA, alternative="greater").pvalue
+            seconds = np.mean([spent for _, spent in so_far])
+            print(f"{case[0]:20s} {alarms:5d} of {done:5d}  p = {p_value:.3f}  ({seconds:.2f} s a run)", flush=True)
+
+
+def laplace_bound(seed: int) -> float:
+    """``epsilon_lower`` after 10^6 pairs of Laplace noise with epsilon 1."""
+    claim = dv.ApproxDP(2.0)
+    return audit(laplace(1.0), 1.0, 0.0, claim, max_pairs=10**6, seed=seed, stop_early=False).epsilon_lower
+
+
+def laplace_bound_table(runs: int, jobs: int) -> None:
+    """Laplace with epsilon 1: the bound after 10^6 pairs, and how often it exceeds 1."""
+    print("\nLaplace, epsilon = 1", flush=True)
+    start = time.perf_counter()
+    bounds = Parallel(n_jobs=jobs)(delayed(laplace_bound)(seed) for seed in range(runs))
+    seconds = (time.perf_counter() - start) / runs
     print(
         f"epsilon_lower after 10^6 pairs: median {np.median(bounds):.3f}, smallest {min(bounds):.3f}, "
-        f"above 1 in {sum(b > 1.0 for b in bounds)} of {runs} runs ({seconds:.1f} s a run)"
+        f"above 1 in {sum(b > 1.0 for b in bounds)} of {runs} runs ({seconds:.1f} s a run)",
+        flush=True,
     )
+
+
+def speed_table() -> None:
+    """CPU time of 10^5 pairs of a scalar mechanism, less the mechanism's own."""
     rng = np.random.default_rng(0)
     start = time.process_time()
     for _ in range(2):
         laplace(1.0)(0.0, 10**5, rng)
     own = time.process_time() - start
-    start = time.process_time()
-    audit(laplace(1.0), 1.0, 0.0, dv.ApproxDP(1.0), max_pairs=10**5)
-    print(f"10^5 pairs: {time.process_time() - start - own:.2f} s beyond the mechanism's own {own:.3f} s (CPU)")
+    times = []
+    for seed in range(5):
+        start = time.process_time()
+        audit(laplace(1.0), 1.0, 0.0, dv.ApproxDP(1.0), max_pairs=10**5, seed=seed, stop_early=False)
+        times.append(time.process_time() - start - own)
+    print(
+        f"\n10^5 pairs of a scalar: {np.median(times):.2f} s beyond the mechanism's own {own:.3f} s "
+        f"(CPU; median of 5, {min(times):.2f} to {max(times):.2f})",
+        flush=True,
+    )
 
 
 def main() -> None:
@@ -364,14 +417,23 @@ def main() -> None:
     parser.add_argument("--alarms", type=int, default=2000, help="runs for each row of the false-alarm table")
     parser.add_argument("--alarm-pairs", type=int, default=20_000)
     parser.add_argument("--bounds", type=int, default=200, help="runs of 10^6 pairs for the lower bound")
+    parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
     parser.add_argument("--quick", action="store_true", help="a few minutes instead of hours")
+    tables = ("speed", "detection", "lower", "bounds", "alarms")
+    parser.add_argument("--only", nargs="+", choices=tables, default=tables, help="which tables")
     options = parser.parse_args()
     if options.quick:
         options.seeds, options.alarms, options.alarm_pairs, options.bounds = 20, 60, 5_000, 3
-    detection_table(options.seeds)
-    bound_table()
-    laplace_bound_table(options.bounds)
-    alarm_table(options.alarms, options.alarm_pairs)
+    if "speed" in options.only:
+        speed_table()
+    if "detection" in options.only:
+        detection_table(options.seeds, options.jobs)
+    if "lower" in options.only:
+        bound_table()
+    if "bounds" in options.only:
+        laplace_bound_table(options.bounds, options.jobs)
+    if "alarms" in options.only:
+        alarm_table(options.alarms, options.alarm_pairs, options.jobs)
 
 
 if __name__ == "__main__":

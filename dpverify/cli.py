@@ -1,12 +1,13 @@
 """The command line: `dpverify verify | lemmas | lemma | audit | gallery | release | query`.
 
-Exit status: 0 all is well, 1 a check failed, 2 bad usage or bad input.
+Exit status: 0 all is well, 1 a check failed, 2 bad usage or bad input, 3 a defect of dpverify itself.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -15,9 +16,9 @@ from rich.markup import escape
 from dpverify import __version__
 from dpverify.commands.audit import add_arguments
 
-OK, USAGE = 0, 2  # 1, a failed check, is what a command returns
-INPUT_ERRORS = (ValueError, FileNotFoundError, MemoryError, OSError, KeyError)
+OK, USAGE, DEFECT = 0, 2, 3  # 1, a failed check, is what a command returns
 
+REPORT = "this is a defect of dpverify: please report it with the traceback above"
 EXAMPLES = """examples:
   dpverify verify                                  check every lemma, then release real data and measure
   dpverify lemmas                                  the ledger: lemma, evidence, who enforces it
@@ -28,7 +29,7 @@ EXAMPLES = """examples:
   dpverify gallery                                 broken mechanisms, each caught with a witness
   dpverify query attention.dpv Q.npy -o answers.npy
 
-exit status: 0 all is well, 1 a check failed, 2 bad usage or input"""
+exit status: 0 all is well, 1 a check failed, 2 bad usage or input, 3 a defect of dpverify itself"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,9 +38,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console, errors = Console(), Console(stderr=True)
     try:
         return _run(options, console, errors)
-    except INPUT_ERRORS as error:
-        errors.print(f"[red]dpverify {options.command}:[/] {escape(_text(error))}", highlight=False, soft_wrap=True)
-        return USAGE
+    except Exception as error:
+        mine = not isinstance(error, _input_errors())
+        if mine:
+            traceback.print_exc()
+        text = f"{type(error).__name__}: {error}; {REPORT}" if mine else _text(error)
+        errors.print(f"[red]dpverify {options.command}:[/] {escape(text)}", highlight=False, soft_wrap=True)
+        return DEFECT if mine else USAGE
+
+
+def _input_errors() -> tuple[type[Exception], ...]:
+    """What the caller can mend. Any other error, also a plain ValueError or KeyError, is a defect and not hidden."""
+    from dpverify.audits.errors import MechanismFailed
+    from dpverify.errors import InvalidArgument, ReleaseFileError
+    from dpverify.spec.core.errors import HypothesisNotMet
+    from dpverify.spec.core.registry import UnknownLemma
+
+    return InvalidArgument, ReleaseFileError, HypothesisNotMet, UnknownLemma, MechanismFailed, OSError, MemoryError
 
 
 def _run(options: argparse.Namespace, console: Console, errors: Console) -> int:
@@ -124,9 +139,25 @@ def parser() -> argparse.ArgumentParser:
         "(positive_box); default %(default)s",
     )
     release.add_argument("--scale", type=float, help="logits are scale * <q, k>; default 1/d")
-    release.add_argument("--method", choices=("functional", "dptree"), default="functional", help="default %(default)s")
+    release.add_argument("--values-nonnegative", action="store_true", help="no value is below 0: less noise is needed")
+    release.add_argument(
+        "--method",
+        choices=("functional", "lazy", "dptree"),
+        default="functional",
+        help="one noisy matrix (functional), the exact kernel with noise as queries come (lazy; the file then needs "
+        "the rows again for every query), the published trees (dptree); default %(default)s",
+    )
     release.add_argument("--degree", type=int, help="of the polynomial kernel; default: relative error 1e-3")
-    release.add_argument("--normaliser-weight", type=float, help="functional only; default: least noise")
+    release.add_argument(
+        "--landmarks",
+        metavar="FILE",
+        help="functional: Nystrom features on these *public* points, (r, d), .npy or .csv",
+    )
+    release.add_argument("--rank", type=int, help="with --landmarks: keep so many directions; less noise, more error")
+    release.add_argument(
+        "--max-queries", type=int, help="lazy: how many different queries will be answered; default 2048"
+    )
+    release.add_argument("--normaliser-weight", type=float, help="functional and lazy; default: least noise")
     release.add_argument(
         "--out-of-bounds",
         choices=("clip", "raise"),
@@ -139,12 +170,19 @@ def parser() -> argparse.ArgumentParser:
     query.add_argument("release", help="file written by `dpverify release`")
     query.add_argument("queries", help="(m, d) array, .npy or .csv")
     query.add_argument("-o", "--output", required=True, metavar="FILE", help=".npy or .csv")
+    query.add_argument("--keys", metavar="FILE", help="of a lazy release only: the private keys that were released")
+    query.add_argument("--values", metavar="FILE", help="of a lazy release only: the private values")
+    query.add_argument(
+        "--standard-error",
+        metavar="FILE",
+        help="write one standard deviation of each answer as well, in the same shape (.npy or .csv)",
+    )
 
     audit = commands.add_parser(
         "audit",
         help="test a mechanism of your own against its claim",
         description="Test mechanism(dataset, size, rng) -> outputs against a claim, on two neighbouring datasets. "
-        "Exit status: 0 no violation found (which proves nothing), 1 violation, 2 usage.",
+        "Exit status: 0 no violation found (which proves nothing), 1 violation, 2 usage, 3 a defect of dpverify.",
     )
     add_arguments(audit)
 

@@ -19,6 +19,9 @@ class InvalidArgument(ValueError):
         shown = value if isinstance(value, str) and " " in value else repr(value)
         super().__init__(f"{argument} must be {needed}, but it is {shown}" + (f"; {advice}" if advice else ""))
 
+    def __reduce__(self) -> tuple[Any, ...]:  # comes home whole from a worker process
+        return type(self), (self.argument, self.value, self.needed, self.advice)
+
 
 class CapacityError(MemoryError):
     """A computation would not fit: it says how large, and what to change. Nothing was computed."""

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from dpverify.commands.files import check_suffix, read_array, write_array
-from dpverify.cross_attention import Bounds, load_release, release_attention
+from dpverify.cross_attention import Bounds, Nystrom, load_release, release_attention
+from dpverify.errors import InvalidArgument
 from dpverify.guarantees import ApproxDP
 
 FAILURE_PROBABILITY = 0.05
@@ -24,6 +25,7 @@ def release(console: Console, errors: Console, options: argparse.Namespace) -> i
         query=options.key_bound if options.query_bound is None else options.query_bound,
         value=options.value_bound,
         shape=options.shape,
+        values_nonnegative=options.values_nonnegative,
     )
     claim = ApproxDP(options.epsilon, options.delta)
     keys, values = read_array("--keys", options.keys), read_array("--values", options.values)
@@ -38,6 +40,8 @@ def release(console: Console, errors: Console, options: argparse.Namespace) -> i
             method=options.method,
             normaliser_weight=options.normaliser_weight,
             degree=options.degree,
+            features=_features(options),
+            max_queries=options.max_queries,
             out_of_bounds=options.out_of_bounds,
         )
     _print_warnings(errors, caught)
@@ -56,7 +60,11 @@ def query(console: Console, errors: Console, options: argparse.Namespace) -> int
     """Answer queries from a release file; say how far off the answers may be."""
     if options.standard_error is not None:
         check_suffix(options.standard_error, "--standard-error")  # before anything is written
-    made = load_release(options.release)
+    keys, values = (
+        None if path is None else read_array(name, path)
+        for name, path in (("--keys", options.keys), ("--values", options.values))
+    )
+    made = load_release(options.release, keys=keys, values=values)
     queries = read_array("queries", options.queries)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -80,6 +88,14 @@ def query(console: Console, errors: Console, options: argparse.Namespace) -> int
             highlight=False,
         )
     return 0
+
+
+def _features(options: argparse.Namespace) -> Nystrom | None:
+    if options.landmarks is not None:
+        return Nystrom(read_array("--landmarks", options.landmarks), rank=options.rank)
+    if options.rank is not None:
+        raise InvalidArgument("--rank", options.rank, "given with --landmarks only")
+    return None
 
 
 def _print_warnings(errors: Console, caught: list[warnings.WarningMessage]) -> None:

@@ -1,6 +1,7 @@
 """``dpverify audit MODULE:NAME --pair D0 D1 --epsilon E --delta D``: the audit from the command line.
 
-Exit codes: 0 no violation found, 1 violation, 2 usage (also a mechanism that fails or returns something else).
+Exit codes: 0 no violation found, 1 violation, 2 usage (also a mechanism that fails or returns something else); what is
+neither is raised, and the command line makes it 3.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import shlex
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from typing import Any
 from dpverify.errors import InvalidArgument
 
 NONE_FOUND, VIOLATION, USAGE = 0, 1, 2
+PICTURES = (".png", ".svg", ".pdf")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,12 +44,13 @@ def run(
     write: Callable[[str], Any] = sys.stdout.write,
     complain: Callable[[str], Any] = sys.stderr.write,
 ) -> int:
-    """Carry it out; returns the exit code."""
+    """Carry it out; returns the exit code. What is neither a finding nor the caller's mistake is raised."""
     from dpverify.audits.betting import audit  # waits, so that the command line's --help answers at once
     from dpverify.audits.errors import MechanismFailed
     from dpverify.guarantees import ApproxDP
 
     try:
+        _check_options(arguments)  # before anything runs: an audit may take hours
         mechanism = load_mechanism(arguments.mechanism)
         d0, d1 = (load_dataset(path) for path in arguments.pair)
         result = audit(
@@ -68,8 +73,35 @@ def run(
     except (InvalidArgument, MechanismFailed, OSError) as error:
         complain(f"dpverify audit: {error}\n")
         return USAGE
+    except SystemExit as error:  # its own exit status, often 0, must not pass for "none found"
+        complain(f"dpverify audit: {arguments.mechanism} ended the program (SystemExit: {error}); nothing was tested\n")
+        return USAGE
     write(result.describe() + "\n")
+    if not result.run:  # a run that goes on from evidence is reproduced by its number, which the report names
+        write(f"  command:       {command_line(arguments)}\n")
     return VIOLATION if result.violated else NONE_FOUND
+
+
+def command_line(arguments: argparse.Namespace) -> str:
+    """The command that gives the same result again, whatever the number of workers."""
+    words = ["dpverify", "audit", arguments.mechanism, "--pair", *arguments.pair, f"--epsilon={arguments.epsilon!r}"]
+    words += [f"--delta={arguments.delta!r}"] if arguments.delta else []
+    words += [f"--alpha={arguments.alpha!r}", f"--max-pairs={arguments.max_pairs}", f"--seed={arguments.seed}"]
+    words += ["--floating-point"] if arguments.floating_point else []
+    return shlex.join(words)
+
+
+def _check_options(arguments: argparse.Namespace) -> None:
+    """What the audit itself does not look at, or only at its end."""
+    if arguments.jobs == 0:
+        raise InvalidArgument("--jobs", 0, "at least 1, or -1 for all cores")
+    for option, path in (("--json", arguments.json), ("--plot", arguments.plot)):
+        if path and not Path(path).parent.is_dir():
+            raise InvalidArgument(option, path, "in a folder that exists", f"create {Path(path).parent} first")
+        if path and Path(path).is_dir():
+            raise InvalidArgument(option, path, "a file, not a folder")
+    if arguments.plot and Path(arguments.plot).suffix not in PICTURES:
+        raise InvalidArgument("--plot", arguments.plot, f"a file name ending in {', '.join(PICTURES)}")
 
 
 def load_mechanism(name: str) -> Any:
@@ -78,22 +110,44 @@ def load_mechanism(name: str) -> Any:
     Raises:
         InvalidArgument: there is no such module or name, or it is not callable.
     """
-    module_name, colon, attribute = name.partition(":")
-    if not colon or not module_name or not attribute:
-        raise InvalidArgument("mechanism", name, "of the form package.module:name")
+    module_name, _, attribute = name.partition(":")
+    if module_name.endswith(".py") or not all(
+        part.isidentifier() for part in (*module_name.split("."), *attribute.split("."))
+    ):
+        advice = "the module as in an import statement, without .py and without slashes"
+        raise InvalidArgument("mechanism", name, "of the form package.module:name", advice)
     if "" not in sys.path:
         sys.path.insert(0, "")
-    try:
-        found: Any = importlib.import_module(module_name)
-    except ImportError as error:
-        raise InvalidArgument("mechanism", name, "a module that can be imported", str(error)) from error
+    found = _imported(name, module_name)
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise InvalidArgument("mechanism", name, f"in {module_name}, which has no {part!r}")
         found = getattr(found, part)
+    if isinstance(found, type):
+        needed, advice = (
+            "a function, or an object that can be called",
+            f"it is a class: name an instance, {attribute}(...)",
+        )
+        raise InvalidArgument("mechanism", name, needed, advice)
     if not callable(found):
-        raise InvalidArgument("mechanism", name, "callable")
+        raise InvalidArgument("mechanism", name, "callable", f"it is {type(found).__name__}")
     return found
+
+
+def _imported(name: str, module_name: str) -> Any:
+    needed = "in a module that can be imported"
+    try:
+        return importlib.import_module(module_name)
+    except (ImportError, SyntaxError) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name and f"{module_name}.".startswith(f"{error.name}."):
+            advice = f"there is no {error.name!r} in {Path.cwd()} or among the installed packages"
+        else:
+            advice = f"importing {module_name} raised {type(error).__name__}: {error}"
+        raise InvalidArgument("mechanism", name, needed, advice) from error
+    except Exception as error:  # whatever the caller's module does when it is run
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        advice = f"importing {module_name} raised {type(error).__name__}: {error} ({at.filename}, line {at.lineno})"
+        raise InvalidArgument("mechanism", name, needed, advice) from error
 
 
 def load_dataset(path: str) -> Any:
@@ -110,6 +164,8 @@ def load_dataset(path: str) -> Any:
             return np.load(file, allow_pickle=False)
         if file.suffix == ".json":
             return json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, EOFError) as error:
-        raise InvalidArgument("pair", path, f"a sound {file.suffix} file", str(error)) from error
-    raise InvalidArgument("pair", path, "a .npy or .json file")
+    except FileNotFoundError:
+        raise InvalidArgument("--pair", path, "a file that exists") from None
+    except (ValueError, EOFError, RecursionError) as error:
+        raise InvalidArgument("--pair", path, f"a sound {file.suffix} file without pickles", str(error)) from error
+    raise InvalidArgument("--pair", path, "a .npy or .json file")

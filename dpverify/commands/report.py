@@ -24,8 +24,11 @@ COLUMNS = (
 )  # fmt: skip
 LEDGER_COLUMNS = ("lemma", "statement", "claim", "evidence", "checked", "enforced by", "source")
 GALLERY_COLUMNS = ("mechanism", "mistake", "caught after", "epsilon >=", "witness", "see")
-SANDWICH_COLUMNS = ("mechanism", "claim", "certified <=", "observed >=", "pairs")
-BLUE, ORANGE = "#0b5394", "#b45f06"
+SANDWICH_COLUMNS = (
+    "mechanism", "certified <=", "this pair", "black box >=", "density >=", "0.8 x pair rejected after",
+)  # fmt: skip
+NOT_REJECTED = "NOT REJECTED"
+BLUE, PALE, ORANGE = "#0b5394", "#a9c4de", "#b45f06"
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
@@ -62,11 +65,24 @@ def sandwich_cells(found: Slice) -> list[str]:
     """One mechanism of the sandwich, in the order of SANDWICH_COLUMNS."""
     return [
         found.name,
-        f"({found.claim.epsilon:g}, {found.claim.delta:g})",
         f"{found.upper:.3f}",
-        f"{found.lower:.3f}",
-        f"{found.pairs:,}",
+        f"{found.pair:.3f}",
+        f"{found.lower:.2f}",
+        f"{found.lower_likelihood:.3f}",
+        f"{found.tightened_after:,}" if found.tightened_after is not None else NOT_REJECTED,
     ]
+
+
+def sandwich_legend() -> str:
+    """What the columns of the sandwich mean."""
+    return (
+        f"Epsilon at delta = {sandwich.CLAIM.delta:g}; all claim {sandwich.CLAIM.epsilon:g}. Certified: whatever the "
+        "neighbours. This pair: of the two datasets that are audited, by the accountant. Black box: observed by "
+        f"betting on {sandwich.PAIRS:,} outputs of each, 0 if nothing was found in so few; too high with probability "
+        f"{sandwich.ALPHA:g}. Density: observed by an audit that knows the law, in {sandwich.DRAWS:,} outputs for each "
+        f"and a pilot; too high with probability {sandwich.TIGHTENED_ALPHA:g}. Last: after how many of these it "
+        f"rejected the false claim of {sandwich.TIGHTENED:g} times this pair's epsilon."
+    )
 
 
 def _evidence(row: LedgerRow) -> str:
@@ -95,6 +111,7 @@ def html(
         ]
         for row in ledger_rows
     ]
+    ordered = sandwich.in_order(slices)
     certificates = "".join(f"<pre>{_escape(str(row.release.certificate))}</pre>" for row in measured.table)
     broken = [[c.name, c.mistake, *gallery.cells(c)[1:], c.corrected] for c in caught]
     shown = "".join(f"<pre>{_escape(exhibit.describe())}</pre>" for exhibit in exhibits().values())
@@ -108,12 +125,10 @@ of their public centre. The bound holds for each query with probability {1 - exp
 <div class="wide">{_table(COLUMNS, results, numbers_from=1)}</div>
 <div class="plots">{accuracy_plot(measured)}{error_plot(measured)}</div>
 <h2>Claimed, certified, observed</h2>
-<p>Epsilon at the claim's delta of the library's own mechanisms: what is claimed; an upper bound computed by exact
-composition of what is sampled; a lower bound observed by an anytime-valid audit on a worst pair of neighbours, wrong
-with probability {sandwich.ALPHA:g}. Zero means that the audit found nothing in so few outputs.
-The bars reach from observed to certified; the orange mark is the claim.</p>
-<div class="wide">{_table(SANDWICH_COLUMNS, map(sandwich_cells, slices), numbers_from=1)}</div>
-<div class="plots">{sandwich_plot(slices)}</div>
+<p>The library's own mechanisms. {_escape(sandwich_legend())}
+The bars reach from observed (pale: black box) to certified; the orange mark is the claim, the black one this pair.</p>
+<div class="wide">{_table(SANDWICH_COLUMNS, map(sandwich_cells, ordered), numbers_from=1)}</div>
+<div class="plots">{sandwich_plot(ordered[::-1])}</div>
 <h2>Broken mechanisms, caught</h2>
 <p>Mistakes that were made in print or in code. Each claims ({CLAIM.epsilon:g}, {CLAIM.delta:g})-DP; an anytime-valid
 audit stopped as soon as the evidence sufficed (false-alarm probability {gallery.ALPHA:g}) and names the event.</p>
@@ -150,10 +165,12 @@ def error_plot(measured: Experiment) -> str:
 
 
 def sandwich_plot(slices: Sequence[Slice]) -> str:
-    """Observed lower and certified upper bound of every mechanism, with the claim."""
-    figure, axes = _figure("Observed lower bound to certified upper bound", "epsilon", "")
+    """Observed lower and certified upper bounds of every mechanism, with the claim and the pair's own epsilon."""
+    figure, axes = _figure("Observed lower bounds to certified upper bound", "epsilon", "")
     for height, found in enumerate(slices):
-        axes.plot([found.lower, found.upper], [height, height], "-", color=BLUE, linewidth=5, solid_capstyle="butt")
+        for lower, colour in ((found.lower, PALE), (found.lower_likelihood, BLUE)):
+            axes.plot([lower, found.upper], [height, height], "-", color=colour, linewidth=5, solid_capstyle="butt")
+        axes.plot([found.pair], [height], "|", color="black", markersize=10, markeredgewidth=2)
         axes.plot([found.claim.epsilon], [height], "|", color=ORANGE, markersize=16, markeredgewidth=2)
     axes.set_yticks(range(len(slices)), [found.name for found in slices])
     axes.set_xlim(left=-0.03)
@@ -184,7 +201,7 @@ def _table(header: Iterable[str], rows: Iterable[Sequence[str]], numbers_from: i
         out = "<tr>"
         for i, text in enumerate(texts):
             kind = ' class="number"' if numbers_from is not None and i >= numbers_from else ""
-            kind = ' class="failed"' if text == "FAILED" else kind
+            kind = ' class="failed"' if text in ("FAILED", NOT_REJECTED) else kind
             out += f"<{tag}{kind}>{_escape(text)}</{tag}>"
         return out + "</tr>"
 

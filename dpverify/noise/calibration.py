@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dpverify.accounting import delta_bracket
 from dpverify.checks import positive, positive_integer
 from dpverify.errors import CapacityError, InvalidArgument
 from dpverify.guarantees import ApproxDP
+from dpverify.noise.grid import check_grid
 from dpverify.noise.truncated_laplace import TruncatedLaplace
 from dpverify.spec import contract
 from dpverify.spec.privacy import basic_composition
@@ -82,6 +84,15 @@ def calibrate(
     True
     """
     checked = _checked(alternatives)
+    return _smallest(
+        checked, claim, positive_integer("draws", draws), None if grid is None else check_grid(grid), bool(on_grid)
+    )
+
+
+@lru_cache(maxsize=16)  # it takes seconds, and many trees over data of one shape have the same noise
+def _smallest(
+    checked: tuple[tuple[Change, ...], ...], claim: ApproxDP, draws: int, grid: float | None, on_grid: bool
+) -> Calibration:
     largest = max(change for changes in checked for change, _ in changes)
     numbers = max(sum(count for _, count in changes) for changes in checked)
     # basic composition: the losses of one row add up to at most this many times that of one number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -14,6 +15,8 @@ from dpverify.noise.sampling import TableSampler
 from dpverify.noise.table import IntegerTable
 
 Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+TABULATED = 1 << 18  # half width up to which the log-masses of a sum are kept
 
 
 class Law(Protocol):
@@ -35,6 +38,12 @@ class Law(Protocol):
     @property
     def variance(self) -> float: ...
     def draw(self, count: int, bits: BitSource) -> Integers: ...
+    def log_mass(self, steps: Integers) -> Floats:
+        """Log-probability of each number of grid steps under what is sampled, the tables; -inf where it is 0.
+
+        Nothing is neglected: sums over several draws run over all of them. Absolute error below 1e-12.
+        """
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +70,25 @@ class OneTable:
 
     def draw(self, count: int, bits: BitSource) -> Integers:
         return self._sampler.draw(count, bits)
+
+    def log_mass(self, steps: Integers) -> Floats:
+        return _look_up(self._log_masses, steps - self.table.first)
+
+    def mass(self, steps: Integers) -> Floats:
+        """Probability of each number of steps, to one rounding."""
+        return _look_up(self._masses, steps - self.table.first)
+
+    def masses(self) -> Floats:
+        """Of all entries, in order."""
+        return self._masses[1:-1]
+
+    @cached_property
+    def _masses(self) -> Floats:
+        return _outside(np.ldexp(self.table.weights.astype(np.float64), -self.table.bits), 0.0)
+
+    @cached_property
+    def _log_masses(self) -> Floats:
+        return _log(self._masses)
 
     @cached_property
     def _sampler(self) -> TableSampler:
@@ -98,6 +126,31 @@ class TwoScales:
 
     def draw(self, count: int, bits: BitSource) -> Integers:
         return self.coarse.draw(count, bits) * self.cell + self.fine.draw(count, bits)
+
+    def log_mass(self, steps: Integers) -> Floats:
+        if self.half_width <= TABULATED:
+            return _look_up(self._log_masses, steps + self.half_width)
+        values, where = np.unique(steps, return_inverse=True)
+        return self._summed(values)[where.reshape(steps.shape)]
+
+    @cached_property
+    def _log_masses(self) -> Floats:
+        coarse, fine = self.coarse.masses(), self.fine.masses()
+        runs = np.append(fine, np.zeros(-len(fine) % self.cell)).reshape(-1, self.cell)
+        total = np.zeros((len(coarse) + len(runs) - 1, self.cell))
+        for start, run in enumerate(runs):
+            total[start : start + len(coarse)] += np.outer(coarse, run)
+        return _outside(_log(total.ravel()[: 2 * self.half_width + 1]), -math.inf)
+
+    def _summed(self, steps: Integers) -> Floats:
+        """Over every coarse draw from which the fine one reaches; no term is negative, so none cancels."""
+        reach = self.fine.half_width
+        coarse = -((reach - steps) // self.cell)  # the least
+        total = np.zeros(steps.shape)
+        for _ in range(2 * reach // self.cell + 1):
+            total += self.coarse.mass(coarse) * self.fine.mass(steps - self.cell * coarse)
+            coarse = coarse + 1
+        return _log(total)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,3 +192,23 @@ class GeometricDigits:
         leading = self.leading.draw(count, bits)
         inner = self.base - 1 - self.trailing.draw(count, bits)
         return leading * self.base - np.sign(leading).astype(np.int64) * inner
+
+    def log_mass(self, steps: Integers) -> Floats:
+        block, digit = np.divmod(np.abs(steps) - 1, self.base)  # of zero: block -1, so that it leads to zero
+        logs = self.leading.log_mass(np.sign(steps) * (block + 1))
+        return logs + np.where(steps == 0, 0.0, self.trailing.log_mass(digit))
+
+
+def _outside(entries: Floats, value: float) -> Floats:
+    """With ``value`` on either side, for :func:`_look_up`."""
+    return np.concatenate([[value], entries, [value]])
+
+
+def _look_up(entries: Floats, index: Integers) -> Floats:
+    """Entry ``index``, counted without the one on either side, which stand for all that is outside."""
+    return entries.take(index + 1, mode="clip")
+
+
+def _log(masses: Floats) -> Floats:
+    with np.errstate(divide="ignore"):
+        return np.log(masses)

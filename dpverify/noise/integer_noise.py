@@ -25,6 +25,7 @@ TABLE_SHARE = 2.0**-10  # the part of delta set aside for the table's distance t
 MAX_EPSILON = 699.0  # e^epsilon and what is multiplied with it stays a float
 SENSITIVITIES = (1e-200, 1e200)  # grids and noise stay far from the ends of float64
 MAX_DRAWS = 2**53
+FAR = 2**61  # steps: beyond any table
 Shape = int | tuple[int, ...]
 
 
@@ -121,6 +122,23 @@ class IntegerNoise(ABC):
         """The same in grid steps."""
         shape = _shape(size)
         return self.law.draw(math.prod(shape), OSBits() if bits is None else bits).reshape(shape)
+
+    def log_mass(self, steps: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Log-probability that one draw is each of ``steps``, integers of any shape; -inf where it cannot be.
+
+        It is the law of what is sampled, not of the ideal noise: from the tables, with nothing neglected; absolute
+        error below 1e-12. The log-density of ``x + noise`` at y, in grid steps, is ``log_mass(y - x)``.
+
+        >>> from dpverify import ApproxDP, TruncatedLaplace
+        >>> noise = TruncatedLaplace(1.0, ApproxDP(1.0, 1e-6))
+        >>> bool(noise.log_mass(0) > noise.log_mass(noise.shift) > noise.log_mass(noise.law.half_width + 1))
+        True
+        """
+        exact = np.asarray(steps)
+        if exact.dtype.kind not in "iu":
+            raise InvalidArgument("steps", steps, "integers, in grid steps", "divide by the grid and round first")
+        far = np.clip(exact, -FAR, FAR).astype(np.int64)
+        return np.asarray(self.law.log_mass(far.reshape(-1)).reshape(exact.shape))
 
     def add(self, values: npt.ArrayLike, bits: BitSource | None = None) -> npt.NDArray[np.float64]:
         """``values`` rounded to the grid plus noise: the safe way to release a float.

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from dpverify.audits.bets import best_bet
+from dpverify.audits.bets import LogFactors, best_bet, staircase_bet, standing
 from dpverify.audits.events import choose_events
-from dpverify.audits.experts import Counts, past_of, place
+from dpverify.audits.experts import Breadth, Counts, past_of, place
 from dpverify.audits.process import Process
 
 
@@ -52,6 +52,68 @@ def test_no_laws_within_the_claim_gain_on_average(epsilon, delta):
         assert _largest_mean(hedged, epsilon, delta) <= 2.0 + 1e-9
 
 
+def _random_stairs(rng, epsilon, delta):
+    """A staircase bet for random frequencies of seven cells: three steps of E, the rest, three steps of F."""
+    p, q = (np.concatenate([rng.dirichlet(np.full(7, 0.5)).cumsum()[:-1]]) for _ in range(2))
+    steps = [np.concatenate([v[2::-1], 1 - v[3:]]) for v in (p, q)]
+    return staircase_bet(*steps, np.float64(rng.choice([0.05, 0.5, 0.99])), np.exp(epsilon), delta)
+
+
+def _values(bet: LogFactors):
+    """a and b on the rest, the steps of E, the steps of F, up to a factor that moves from a to b."""
+    a, b = (np.exp(np.concatenate([[0.0], v[:3].cumsum(), v[3:].cumsum()])) for v in (bet.x, bet.y))
+    return a, b * np.exp(bet.constant)
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "delta"), [(0.0, 0.0), (0.0, 0.3), (1.0, 0.0), (1.0, 1e-5), (3.0, 0.05), (12.0, 0.9)]
+)
+def test_no_laws_within_the_claim_gain_on_a_staircase(epsilon, delta):
+    """Its logarithms give a and b up to a factor, which their product does not see."""
+    rng = np.random.default_rng(2)
+    gained = []
+    for _ in range(20):
+        bet = _random_stairs(rng, epsilon, delta)
+        a, b = _values(bet)
+        assert np.isfinite(bet.constant)
+        for rising in (a[:4], -b[:4], -a[[0, 4, 5, 6]], b[[0, 4, 5, 6]]):
+            assert (np.diff(rising) >= 0).all()
+        gained.append(_largest_product(a, b, epsilon, delta))
+    assert max(gained) <= 1.0 + 1e-9
+    assert max(gained) > 0.99  # on the edge of the claim it is fair, not less
+
+
+def _largest_product(a, b, epsilon, delta):
+    """Maximum of E a(X) * E b(Y) over laws on the cells that keep the claim, near a solution of a linear programme."""
+    ratio, number = np.exp(epsilon), len(a)
+    # hockey-stick divergence through slack variables: p - r q <= u, sum u <= delta, and the reverse
+    eye, zero, one = np.eye(number), np.zeros((number, number)), np.ones(number)
+    rows = np.block([[eye, -ratio * eye, -eye, zero], [-ratio * eye, eye, zero, -eye]])
+    sums = np.kron(np.eye(4), one)
+    best = 0.0
+    for tilt in np.exp(np.linspace(-3, 3, 41)):
+        found = optimize.linprog(
+            -np.concatenate([tilt * a, b / tilt, 0 * one, 0 * one]),
+            A_ub=np.vstack([rows, sums[2:]]),
+            b_ub=np.concatenate([np.zeros(2 * number), [delta, delta]]),
+            A_eq=sums[:2],
+            b_eq=[1, 1],
+            bounds=(0, 1),
+        )
+        assert found.success
+        best = max(best, float((a @ found.x[:number]) * (b @ found.x[number : 2 * number])))
+    return best
+
+
+def test_staircases_stand_out_where_their_mean_exceeds_the_claim():
+    p, q = np.array([0.6, 0.3, 0.1]), np.array([0.1, 0.05, 0.02])
+    mean, square = p.sum() / 3, (p * [1, 3, 5]).sum() / 9
+    other, other_square = q.sum() / 3, (q * [1, 3, 5]).sum() / 9
+    error = np.sqrt(square - mean**2 + np.e**2 * (other_square - other**2))
+    assert standing(p, q, np.e, 0.01) == pytest.approx((mean - np.e * other - 0.01) / error)
+    assert standing(q, p, np.e, 0.01) < 0
+
+
 def test_the_growth_of_one_event_is_the_divergence_from_the_claim():
     for p, q, epsilon, delta in ((0.7, 0.1, 1.0, 0.0), (0.9, 0.2, 0.3, 0.1), (0.05, 1e-4, 2.0, 1e-3)):
         ratio = np.exp(epsilon)
@@ -71,7 +133,10 @@ def test_an_output_in_both_events_gets_less_than_its_fair_value():
     bet = _bet(0.5, 0.1, 0.1, 0.5, 1.0, 0.0)
     logs = bet.logs()
     fair = bet.a_e + bet.a_f - bet.a_rest
-    assert np.log(bet.a_rest) + logs.x_in_e + logs.x_in_f <= np.log(fair)
+    assert np.log(bet.a_rest) + logs.x.sum() <= np.log(fair)
+    stairs = _random_stairs(np.random.default_rng(0), 1.0, 0.0)
+    a, _ = _values(stairs)
+    assert np.log(a[0]) + stairs.x.sum() <= np.log(a[3] + a[6] - a[0])
 
 
 def test_the_expected_wealth_of_the_whole_procedure_is_at_most_one():
@@ -98,7 +163,7 @@ def test_a_padded_or_unseen_event_is_never_bet_on():
     table = choose_events(np.array([[0.0], [1.0], [2.0], [3.0]]), 8)
     none = np.zeros(len(table), dtype=np.int64)
     past = past_of([Counts(none, none, 0), Counts(none + 5, none, 10)], [table, table])
-    bets = place(past, np.array([1.0, 1.0]), 0.0, 8, 4)
+    bets = place(past, np.array([1.0, 1.0]), 0.0, Breadth(8, 4, 4, 100))
     assert bets.kept[0] == 1.0
     assert bets.weight[0].sum() == 0.0
     assert bets.kept[1] + bets.weight[1].sum() == pytest.approx(1.0)

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import pickle
+import re
+import shlex
 import sys
 
 import numpy as np
 import pytest
 
+import dpverify as dv
+from dpverify.audits.errors import BadOutput, EvidenceLocked, MechanismFailed
+from dpverify.cli import main
 from dpverify.commands.audit import NONE_FOUND, USAGE, VIOLATION, add_arguments, run
+from dpverify.errors import InvalidArgument
+from dpverify.spec.core.registry import UnknownLemma
 
 MECHANISMS = """
 import numpy as np
@@ -25,6 +33,19 @@ class Holder:
 def fails(dataset, size, rng):
     raise OSError("no disk")
 
+def ends(dataset, size, rng):
+    raise SystemExit(0)
+
+def ragged(dataset, size, rng):
+    return [[1.0] * (i % 2 + 1) for i in range(size)]
+
+def other_arguments(dataset):
+    return 0.0
+
+class Mechanism:
+    def __call__(self, dataset, size, rng):
+        return good(dataset, size, rng)
+
 constant = 3
 """
 
@@ -37,6 +58,10 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "list.json").write_text("[1.0, 0.5]")
     (tmp_path / "broken.npy").write_text("not an array")
     (tmp_path / "table.csv").write_text("1,2")
+    (tmp_path / "raises_by_test.py").write_text("\nx = 1 / 0\n")
+    (tmp_path / "unfinished_by_test.py").write_text("def f(:\n")
+    (tmp_path / "needs_by_test.py").write_text("import no_such_module\n")
+    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delitem(sys.modules, "audited_by_test", raising=False)
@@ -73,7 +98,17 @@ def test_none_found_exits_with_0(folder):
     ("words", "named"),
     [
         (("audited_by_test", *PAIR), "package.module:name"),
-        (("no_such_module:f", *PAIR), "no_such_module"),
+        (("audited_by_test.py:good", *PAIR), "without .py and without slashes"),
+        (("./audited_by_test:good", *PAIR), "without .py and without slashes"),
+        (("no_such_module:f", *PAIR), "there is no 'no_such_module' in "),
+        (("raises_by_test:f", *PAIR), "raised ZeroDivisionError: division by zero"),
+        (("raises_by_test:f", *PAIR), "raises_by_test.py, line 2"),
+        (("unfinished_by_test:f", *PAIR), "raised SyntaxError: "),
+        (("needs_by_test:f", *PAIR), "raised ModuleNotFoundError: No module named 'no_such_module'"),
+        (("audited_by_test:ends", *PAIR), "ended the program (SystemExit: 0); nothing was tested"),
+        (("audited_by_test:ragged", *PAIR), "must be an array, or lists of rows of one length"),
+        (("audited_by_test:Mechanism", *PAIR), "name an instance, Mechanism(...)"),
+        (("audited_by_test:other_arguments", *PAIR), "a mechanism is called as mechanism(dataset, size, rng)"),
         (("audited_by_test:nothing", *PAIR), "nothing"),
         (("audited_by_test:constant", *PAIR), "callable"),
         (("audited_by_test:fails", *PAIR), "no disk"),
@@ -85,6 +120,14 @@ def test_none_found_exits_with_0(folder):
         (("audited_by_test:good", *PAIR, "--delta", "1"), "delta"),
         (("audited_by_test:good", *PAIR, "--alpha", "0"), "alpha"),
         (("audited_by_test:good", *PAIR, "--max-pairs", "0"), "max_pairs"),
+        (("audited_by_test:good", *PAIR, "--seed", "-1"), "seed must be an integer of at least 0"),
+        (("audited_by_test:good", *PAIR, "--jobs", "0"), "--jobs must be at least 1, or -1"),
+        (("audited_by_test:good", *PAIR, "--json", "no/out.json"), "--json must be in a folder that exists"),
+        (("audited_by_test:good", *PAIR, "--json", "."), "--json must be a file, not a folder"),
+        (("audited_by_test:good", *PAIR, "--plot", "out.xyz"), "--plot must be a file name ending in .png, .svg"),
+        (("audited_by_test:good", *PAIR, "--evidence", "."), "evidence must be a file, not a folder"),
+        (("audited_by_test:good", *PAIR, "--evidence", "no/e.json"), "create no first"),
+        (("audited_by_test:good", "--pair", "d0.npy", "objects.npy", "--epsilon", "1"), "without pickles"),
     ],
 )
 def test_usage_errors_exit_with_2_and_name_the_fault(folder, words, named):
@@ -93,8 +136,70 @@ def test_usage_errors_exit_with_2_and_name_the_fault(folder, words, named):
     assert named in said
 
 
+def test_the_command_that_is_named_gives_the_same_again(folder):
+    _, said = command("audited_by_test:Holder.leaky", *PAIR, "--delta", "1e-6", "--seed", "5", "--max-pairs", "900")
+    (again,) = re.findall(r"command:\s+dpverify audit (.*)", said)
+    assert command(*shlex.split(again)) == (VIOLATION, said)
+    first = command("audited_by_test:good", *PAIR, "--max-pairs", "50", "--evidence", "e.json")[1]
+    second = command("audited_by_test:good", *PAIR, "--max-pairs", "50", "--evidence", "e.json")[1]
+    assert "command:" in first
+    assert "run 1 of its evidence" in second
+    assert "command:" not in second  # no command starts from there
+
+
 def test_datasets_may_be_json(folder):
     (folder / "other.json").write_text("[0.0, 0.5]")
     (folder / "audited_by_test.py").write_text(MECHANISMS.replace("dataset.sum()", "sum(dataset)"))
     code, _ = command("audited_by_test:Holder.leaky", "--pair", "list.json", "other.json", "--epsilon", "1")
     assert code == VIOLATION
+
+
+def test_through_the_command_line_mistakes_are_told_from_defects(folder, capsys, monkeypatch):
+    """2: the caller can mend it, and there is no traceback; 3: we must, and there is one."""
+    words = ["audit", "audited_by_test:good", *PAIR, "--max-pairs", "50"]
+    assert main(words) == 0
+    assert main([*words, "--alpha", "7"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+    for error in (KeyError("lost"), ValueError("odd"), AssertionError("never"), TypeError("no")):
+
+        def defect(*arguments, error=error, **options):
+            raise error
+
+        monkeypatch.setattr("dpverify.audits.betting.audit", defect)
+        assert main(words) == 3
+        said = capsys.readouterr().err
+        assert "Traceback" in said
+        assert f"dpverify audit: {type(error).__name__}: {error}; this is a defect of dpverify" in " ".join(
+            said.split()
+        )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidArgument("x", 1, "2"),
+        dv.ReleaseFileError("damaged"),
+        dv.CapacityError("too large"),
+        EvidenceLocked("e.json.lock", 30.0),
+        MechanismFailed("d0", 1, 0, (0,), "RuntimeError: no"),
+        UnknownLemma("nothing", []),
+        PermissionError(13, "Permission denied", "file"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_every_error_of_the_caller_s_exits_with_2(error, capsys, monkeypatch):
+    def mistaken(console):
+        raise error
+
+    monkeypatch.setattr("dpverify.commands.lemmas.show_ledger", mistaken)
+    assert main(["lemmas"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("dpverify lemmas: ")
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("kind", [InvalidArgument, BadOutput])
+def test_errors_come_home_whole_from_a_worker(kind):
+    error = kind("x", [1], "2", "write 2")
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    assert (type(copy), str(copy), copy.value, copy.advice) == (kind, str(error), [1], "write 2")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dpverify.audits.events import choose_events
-from dpverify.audits.experts import Bets, Counts, past_of, place
+from dpverify.audits.experts import Bets, Breadth, Counts, past_of, place
 from dpverify.audits.floating_point import bit_columns
 from dpverify.audits.scores import learn_logistic, learn_table
 
@@ -35,6 +35,25 @@ def test_counts_agree_with_indicators(name):
     assert len(table) > 0 or name in ("constant", "one row")
 
 
+@pytest.mark.parametrize("name", list(_columns()))
+def test_staircases_are_nested_apart_and_of_equal_frequency(name):
+    columns = _columns()[name]
+    table = choose_events(columns, 24)
+    inside = table.indicators(columns, np.arange(len(table)))
+    assert (table.kind[table.stairs] == 0).all()
+    assert len(table.stairs) > 0 or name in ("constant", "all NaN", "one row")
+    for up, down in table.stairs:
+        assert len(set(table.column[[*up, *down]])) == 1
+        assert (table.value[up[1:]] >= table.value[up[:-1]]).all()
+        assert (table.value[down[1:]] <= table.value[down[:-1]]).all()
+        known = ~np.isnan(columns[:, table.column[up[0]]])
+        assert not (inside[known, up[0]] & ~inside[known, down[0]]).any()
+    if name == "continuous":
+        up, down = inside.sum(axis=0)[table.stairs[:, 0]], len(columns) - inside.sum(axis=0)[table.stairs[:, 1]]
+        assert np.abs(up - down).max() <= 1
+        assert up.min() >= 4
+
+
 def test_atoms_and_nan_are_events_of_their_own():
     table = choose_events(_columns()["clamped"], 12)
     atoms = table.value[table.kind == 1]
@@ -48,11 +67,11 @@ def test_paths_end_where_the_counts_say():
     x, y = rng.laplace(size=(300, 1)) + 1, rng.laplace(size=(300, 1))
     table = choose_events(np.concatenate([x[:100], y[:100]]), 12)
     past = past_of([Counts(table.counts(x[:100]), table.counts(y[:100]), 100)], [table])
-    bets: Bets = place(past, np.array([0.2]), 0.01, 8, 5)
+    bets: Bets = place(past, np.array([0.2]), 0.01, Breadth(8, 5, 8, 1000))
     path = bets.log_paths(table, x[100:], y[100:])
     now = table.counts(x[100:])[None, :].astype(float), table.counts(y[100:])[None, :].astype(float)
     ends = bets.log_ends(*now, np.array([[200.0]]))
-    assert path.shape == (200, bets.e.shape[1])
+    assert path.shape == (200, bets.where.shape[1])
     assert np.allclose(path[-1], ends[0], rtol=0, atol=1e-9)
     assert np.abs(ends).max() > 0.1
 

@@ -62,6 +62,35 @@ def test_release_takes_every_option(files, capsys):
     assert dv.load_release(files / "R.dpv").method == "dptree"
 
 
+def test_landmarks_make_nystrom_features_and_a_rank_needs_them(files, capsys):
+    options = ["--landmarks", str(files / "Q.npy"), "--rank", "4", "--normaliser-weight", "1"]
+    assert release(files, *options) == 0
+    features = dv.load_release(files / "R.dpv").state.features
+    assert (features.kind, len(features.landmarks), features.size) == ("nystrom", 5, 4)
+    assert release(files, "--rank", "4") == 2
+    assert "--rank must be given with --landmarks only" in " ".join(capsys.readouterr().err.split())
+    assert release(files, "--values-nonnegative") == 0
+    assert dv.load_release(files / "R.dpv").state.parameters.bounds.values_nonnegative
+
+
+def test_a_lazy_release_answers_with_its_rows_and_refuses_without(files, capsys):
+    assert release(files, "--method", "lazy", "--max-queries", "5") == 0
+    ask = ["query", str(files / "R.dpv"), str(files / "Q.npy"), "-o", str(files / "A.npy")]
+    assert main(ask) == 2
+    assert "pass keys=, values=" in " ".join(capsys.readouterr().err.split())
+    rows = ["--keys", str(files / "K.npy"), "--values", str(files / "V.csv")]
+    for _ in range(2):  # the second time, the stored answers
+        assert main([*ask, *rows]) == 0
+    first = np.load(files / "A.npy")
+    np.save(files / "Q.npy", np.load(files / "Q.npy") / 2)
+    assert main([*ask, *rows]) == 2
+    assert "above max_queries = 5" in " ".join(capsys.readouterr().err.split())
+    assert np.array_equal(np.load(files / "A.npy"), first)
+    assert release(files) == 0
+    assert main([*ask, *rows]) == 2
+    assert "answers without private rows" in " ".join(capsys.readouterr().err.split())
+
+
 def test_clipping_is_reported_on_the_error_stream(files, capsys):
     np.save(files / "K.npy", 3 * np.load(files / "K.npy"))
     assert release(files) == 0

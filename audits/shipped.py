@@ -21,6 +21,7 @@ from dpverify.cross_attention import Bounds, release_attention
 from dpverify.cross_attention.dptree import TreeState
 from dpverify.cross_attention.feature_maps import Features
 from dpverify.cross_attention.functional import FunctionalState
+from dpverify.cross_attention.lazy import LazyState
 from dpverify.cross_attention.nystrom import Nystrom
 from dpverify.cross_attention.random_features import PositiveRandomFeatures
 from dpverify.guarantees import ApproxDP
@@ -142,6 +143,31 @@ def _functional(name: str, claim: ApproxDP, features: Features | None = None) ->
     return _noisy(name, claim, lambda d: [build(d).sums], (rows, other), noise)
 
 
+def _lazy(name: str, claim: ApproxDP) -> Shipped:
+    """The same move of one row, seen through the innovations of six queries of a lazy release."""
+    queries = np.linspace(-1.0, 1.0, 6)[:, None]
+
+    def build(rows: Floats) -> LazyState:
+        release = release_attention(
+            rows[:, :1],
+            rows[:, 1],
+            claim,
+            bounds=Bounds(shape="box"),
+            method="lazy",
+            max_queries=len(queries),
+            bits=SeededBits(0),
+        )
+        state = cast(LazyState, release.state)
+        state.noisy_sums(queries)  # the innovations; answers would only warn of how few rows there are
+        return state
+
+    rows, other = np.zeros((4, 2)), np.zeros((4, 2))
+    rows[0], other[0] = (1.0, 1.0), (-1.0, -1.0)
+    state = build(rows)
+    noise = Gaussian(state.to_dict()["sensitivity"], claim, draws=state.arrays()["coefficients"].size)
+    return _noisy(name, claim, lambda d: [build(d).arrays()["coefficients"]], (rows, other), noise)
+
+
 def _attention_trees(name: str, claim: ApproxDP) -> Shipped:
     """Two rows, one feature of degree 0 and one of degree 1; the first row moves between the ends of the box."""
 
@@ -214,5 +240,6 @@ BUILDERS: dict[str, Callable[[str, ApproxDP], Shipped]] = {
     "attention, functional": _functional,
     "attention, Nystrom": partial(_functional, features=Nystrom(number=8)),
     "attention, positive": partial(_functional, features=PositiveRandomFeatures(number=8)),
+    "attention, lazy": _lazy,
     "attention, trees": _attention_trees,
 }

@@ -18,6 +18,7 @@ def _columns():
         "continuous": rng.normal(size=(200, 1)),
         "integers": rng.integers(-3, 4, (200, 1)).astype(float),
         "clamped": np.clip(rng.normal(size=(200, 1)), -1, 1),
+        "mostly one value": rng.choice([0.0, 1.0, 2.0], (200, 1), p=[0.1, 0.8, 0.1]),
         "constant": np.ones((50, 1)),
         "all NaN": np.full((20, 1), np.nan),
         "special": special[rng.integers(0, 8, (300, 2))],

@@ -13,7 +13,7 @@ import numpy as np
 from dpverify.audits.events import EventTable, Floats, choose_events
 from dpverify.audits.experts import BlockRecord, Breadth, Counts, Family, mixture
 from dpverify.audits.floating_point import bit_columns
-from dpverify.audits.scores import LogisticScore, TableScore, learn_logistic, learn_table
+from dpverify.audits.scores import LogisticScore, TableScore, TreeScore, learn_logistic, learn_table, learn_trees
 
 FIRST, GROWTH, LARGEST = 4, 0.15, 8192  # pairs in the first block; growth of the blocks; pairs in the largest
 EAGER = 4096  # up to so many pairs the events are chosen anew for every block
@@ -56,7 +56,7 @@ class Picked:
 class Scores:
     """Learned scores as columns."""
 
-    parts: tuple[TableScore | LogisticScore, ...]
+    parts: tuple[TableScore | LogisticScore | TreeScore, ...]
 
     def __call__(self, outputs: Floats) -> Floats:
         return np.concatenate([part(outputs) for part in self.parts], axis=1)
@@ -72,14 +72,23 @@ def coordinate_family(memory: Memory) -> Family:
 
 def score_family(memory: Memory) -> Family | None:
     """Scores learned on two thirds of the memory, counted on the last third: no event flatters itself."""
-    n = len(memory.x)
-    cut = 2 * n // 3
-    older = Memory(memory.x[:cut], memory.y[:cut])
+    older, newer = _divided(memory)
     table = learn_table(older.x, older.y)
     parts: list[TableScore | LogisticScore] = [] if table is None else [table]
     if memory.x.shape[1] > 1:
         parts.append(learn_logistic(older.x, older.y))
-    return _counted(Scores(tuple(parts)), 24, older, Memory(memory.x[cut:], memory.y[cut:]))
+    return _counted(Scores(tuple(parts)), 24, older, newer)
+
+
+def tree_family(memory: Memory) -> Family:
+    """The same with an ensemble of trees."""
+    older, newer = _divided(memory)
+    return _counted(Scores((learn_trees(older.x, older.y),)), 24, older, newer)
+
+
+def _divided(memory: Memory) -> tuple[Memory, Memory]:
+    cut = 2 * len(memory.x) // 3
+    return Memory(memory.x[:cut], memory.y[:cut]), Memory(memory.x[cut:], memory.y[cut:])
 
 
 def bit_family(memory: Memory) -> Family:
@@ -151,18 +160,25 @@ class Expert:
         self.family = Family(self.family.columns, self.family.table, self.family.past.plus(outcome))
 
 
-def experts_for(width: int, floating_point: bool) -> list[Expert]:
+def experts_for(width: int, floating_point: bool, trees: bool) -> list[Expert]:
     """The experts for outputs of so many coordinates; their shares sum to one."""
     score_share = 0.1 if width == 1 else 0.5
     experts = [
         Expert("coordinates", 1.0 - score_share, coordinate_family, 1, EAGER),
         Expert("score", score_share, score_family, LEARN_FROM, 0),
     ]
+    if trees:
+        experts = _joined(experts, Expert("trees", 1.0 / 3.0, tree_family, 2 * LEARN_FROM, 0))
     if floating_point:
-        for expert in experts:
-            expert.share *= 0.5
-        experts.append(Expert("floating point", 0.5, bit_family, 1, EAGER))
+        experts = _joined(experts, Expert("floating point", 0.5, bit_family, 1, EAGER))
     return experts
+
+
+def _joined(experts: list[Expert], newcomer: Expert) -> list[Expert]:
+    """All of them, the newcomer with its share and the others with what that leaves."""
+    for expert in experts:
+        expert.share *= 1.0 - newcomer.share
+    return [*experts, newcomer]
 
 
 @dataclass
@@ -173,9 +189,9 @@ class Process:
     memory: Memory
 
     @classmethod
-    def start(cls, width: int, floating_point: bool) -> Process:
+    def start(cls, width: int, floating_point: bool = False, trees: bool = False) -> Process:
         empty = np.empty((0, width))
-        return cls(experts_for(width, floating_point), Memory(empty, empty))
+        return cls(experts_for(width, floating_point, trees), Memory(empty, empty))
 
     def paths(self, x: Floats, y: Floats, epsilon: float, delta: float) -> list[Floats]:
         """Log capital of every expert after every pair of the block; nothing of the block is used to bet."""

@@ -1,15 +1,21 @@
 """Columns learned from past outputs: numbers that are large where d0 is more likely and small where d1 is.
 
 ``learn_table`` is for outputs with one coordinate or few distinct rows, ``learn_logistic`` for vectors and for
-mixtures of categories with numbers. What they learn decides the power of an audit, never its error.
+mixtures of categories with numbers, ``learn_trees`` for leaks that only three and more coordinates together show.
+What they learn decides the power of an audit, never its error.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from dpverify.errors import InvalidArgument
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -80,13 +86,14 @@ def learn_table(x: Floats, y: Floats) -> TableScore | None:
 
 @dataclass(frozen=True)
 class Features:
-    """How an output becomes features: per coordinate either levels or a scale with knots; then products."""
+    """How an output becomes features: per coordinate either levels or a scale with knots; then products of two."""
 
     centre: Floats
     scale: Floats
     levels: tuple[Floats | None, ...]
     knots: tuple[Floats | None, ...]
     crossed: tuple[int, ...]  # categories whose levels get slopes of their own
+    products: tuple[tuple[int, int], ...]  # coordinates that are multiplied
     squares: bool
 
     def __call__(self, outputs: Floats) -> Floats:
@@ -98,19 +105,24 @@ class Features:
             if levels is not None:
                 plain.append((value[:, None] == levels).astype(np.float64))
                 continue
-            z = np.nan_to_num(_scaled(value, self.centre[j], self.scale[j]))
+            z = np.nan_to_num(self._scaled(outputs, j))
             numeric.append(z[:, None])
             if knots is not None:
                 numeric.append(np.maximum(z[:, None] - knots, 0.0))
             elif self.squares:
                 numeric.append(z[:, None] ** 2)
         blocks = plain + numeric
+        for i, j in self.products:
+            blocks.append(np.nan_to_num(self._scaled(outputs, i) * self._scaled(outputs, j))[:, None])
         for j in self.crossed:
             levels = self.levels[j]
             for level in () if levels is None else levels:
                 inside = (outputs[:, j] == level).astype(np.float64)[:, None]
                 blocks.extend(part * inside for part in numeric)
         return np.concatenate([np.ones((len(outputs), 1)), *blocks], axis=1)
+
+    def _scaled(self, outputs: Floats, j: int) -> Floats:
+        return _scaled(outputs[:, j], self.centre[j], self.scale[j])
 
 
 @dataclass(frozen=True)
@@ -149,6 +161,44 @@ def learn_logistic(x: Floats, y: Floats, limit: int = 20_000) -> LogisticScore:
         if float(np.abs(step).max()) < 1e-3:
             break
     return LogisticScore(features, weights, _telling(features, weights, pooled[:512]))
+
+
+@dataclass(frozen=True)
+class TreeScore:
+    """The log odds that an output came from d0, by an ensemble of trees."""
+
+    model: Any
+
+    def __call__(self, outputs: Floats) -> Floats:
+        with _one_thread():
+            odds: Floats = self.model.decision_function(np.clip(outputs, -HUGE, HUGE))
+        return odds[:, None]
+
+    def describe(self) -> str:
+        return "the log odds of d0 against d1 learned by trees"
+
+
+def learn_trees(x: Floats, y: Floats, limit: int = 20_000) -> TreeScore:
+    """Fit scikit-learn's histogram gradient boosting, with its own settings and a fixed seed.
+
+    Raises:
+        InvalidArgument: scikit-learn is not installed.
+    """
+    try:
+        ensemble = import_module("sklearn.ensemble")
+    except ImportError:
+        advice = "pip install 'dpverify[trees]'"
+        raise InvalidArgument("trees", True, "False where scikit-learn is not installed", advice) from None
+    x, y = x[-limit:], y[-limit:]
+    outputs = np.clip(np.concatenate([x, y]), -HUGE, HUGE)
+    model = ensemble.HistGradientBoostingClassifier(random_state=0)
+    with _one_thread():
+        return TreeScore(model.fit(outputs, np.repeat([1, 0], [len(x), len(y)])))
+
+
+def _one_thread() -> Any:
+    """So that sums, hence results, do not depend on the machine's cores, and threads do not wait for each other."""
+    return import_module("threadpoolctl").threadpool_limits(limits=1, user_api="openmp")
 
 
 def _scaled(values: Floats, centre: float, scale: float) -> Floats:
@@ -197,4 +247,8 @@ def _features(pooled: Floats) -> Features:
         if sizes[j] >= 2 and numeric and used + sizes[j] * numeric <= min(FEATURES, rows // 8):
             crossed.append(int(j))
             used += sizes[j] * numeric
-    return Features(centre, scale, tuple(levels), tuple(knots), tuple(crossed), rows >= 32 * width)
+    numbers = [j for j, found in enumerate(levels) if found is None]
+    products = tuple(itertools.combinations(numbers, 2))
+    if used + len(products) > min(FEATURES, rows // 16):
+        products = ()
+    return Features(centre, scale, tuple(levels), tuple(knots), tuple(crossed), products, rows >= 32 * width)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import sys
 
 import joblib
 import numpy as np
@@ -209,6 +210,29 @@ def test_floating_point_leaks_are_looked_for_only_on_request_and_labelled():
         floating_point=True,
     )
     assert not on_grid.violated
+
+
+def three_together(dataset, size, rng):
+    """Any two of six coordinates are independent of the dataset; the sign of a product of three is not."""
+    z = rng.normal(size=(size, 6))
+    sign = np.where(response(dataset, size, rng, 3.0) == 1, 1.0, -1.0)
+    z[:, 0] = np.abs(z[:, 0]) * np.sign(z[:, 2] * z[:, 5]) * sign
+    return z
+
+
+def test_trees_see_what_only_three_coordinates_show():
+    pytest.importorskip("sklearn")
+    found = audit(three_together, 1.0, 0.0, ONE, max_pairs=1500, trees=True)
+    assert found.violated
+    assert "trees" in found.witness.event
+    assert "trees=True" in found.reproduction()
+    assert not audit(three_together, 1.0, 0.0, ONE, max_pairs=1500).violated
+
+
+def test_trees_without_scikit_learn_are_refused(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
+    with pytest.raises(InvalidArgument, match=r"dpverify\[trees\]"):
+        audit(laplace, 1.0, 0.0, ONE, max_pairs=200, trees=True)
 
 
 def test_a_mechanism_that_ignores_its_generator_is_reported():

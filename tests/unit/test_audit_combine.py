@@ -10,6 +10,7 @@ import pytest
 
 from dpverify.audits import audit
 from dpverify.audits.combine import combine
+from dpverify.audits.lower_bound import SET_ASIDE
 from dpverify.errors import InvalidArgument, PrivacyViolation
 from dpverify.guarantees import ApproxDP
 
@@ -31,7 +32,7 @@ def own(result):
 def test_independent_shards_multiply():
     parts = shards(slightly, range(12))
     together = combine(parts)
-    assert together.log_e_value == pytest.approx(math.log(0.9) + sum(own(part) for part in parts), abs=1e-12)
+    assert together.log_e_value == pytest.approx(math.log1p(-SET_ASIDE) + sum(own(part) for part in parts), abs=1e-12)
     assert together.pairs == 12 * 10
     assert together.violated
     assert not any(part.violated for part in parts)
@@ -44,7 +45,7 @@ def test_independent_shards_multiply():
 def test_dependent_shards_are_averaged():
     parts = shards(slightly, [3, 3, 4])
     together = combine(parts, dependent=True)
-    assert together.e_value == pytest.approx(0.9 * np.mean([math.exp(own(part)) for part in parts]))
+    assert together.e_value == pytest.approx((1 - SET_ASIDE) * np.mean([math.exp(own(part)) for part in parts]))
     with pytest.raises(InvalidArgument, match="two with seed 3 and run 0"):
         combine(parts)
 

@@ -103,6 +103,16 @@ def test_the_logistic_score_finds_a_category_crossed_with_a_number():
     assert right > 0.8
 
 
+def test_the_logistic_score_finds_the_sign_of_a_product():
+    """Each coordinate has the same law on both datasets, whatever the other does not say."""
+    rng = np.random.default_rng(6)
+    x, y = rng.normal(size=(2, 4000, 5))
+    x[:, 3] = np.abs(x[:, 3]) * np.sign(x[:, 1])
+    y[:, 3] = -np.abs(y[:, 3]) * np.sign(y[:, 1])
+    score = learn_logistic(x[:3000], y[:3000])
+    assert 0.5 * ((score(x[3000:]) > 0).mean() + (score(y[3000:]) < 0).mean()) > 0.95
+
+
 def test_learned_columns_survive_nan_infinity_and_constants():
     columns = _columns()["special"]
     with_constant = np.concatenate([columns, np.ones((len(columns), 1))], axis=1)

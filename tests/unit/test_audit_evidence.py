@@ -19,6 +19,7 @@ from dpverify.audits.betting import mechanism_name
 from dpverify.audits.errors import EvidenceLocked
 from dpverify.audits.evidence import OUT_OF_ORDER, Evidence, EvidenceDiscarded, load
 from dpverify.audits.lock import locked, try_lock
+from dpverify.audits.lower_bound import SET_ASIDE
 from dpverify.errors import InvalidArgument
 from dpverify.guarantees import ApproxDP
 
@@ -154,7 +155,9 @@ def test_audits_in_parallel_draw_fresh_outputs_and_all_count(tmp_path):
     assert sorted(words[0] for words in said) == ["0", "1", "2"]
     assert len({words[2] for words in said}) == 3  # the same seed, and yet other outputs in each
     (entry,) = entries(path).values()
-    assert entry["log_e_value"] == pytest.approx(math.log(0.9) + sum(float(words[1]) for words in said), abs=1e-9)
+    assert entry["log_e_value"] == pytest.approx(
+        math.log1p(-SET_ASIDE) + sum(float(words[1]) for words in said), abs=1e-9
+    )
     assert (entry["pairs"], entry["runs"]) == (9000, 3)
 
 

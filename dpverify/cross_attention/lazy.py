@@ -364,7 +364,7 @@ def release_lazy(
     kernel = LazyKernel(parameters, max_queries)
     weight = least_noise_weight(parameters, kernel.sensitivity) if normaliser_weight is None else normaliser_weight
     grids = kernel.grids(weight)
-    noise = _noise(kernel, grids, claim)
+    noise = noise_of(kernel, grids, claim)
     state = LazyState(kernel, grids, noise, gather(blocks), bits)
     certificate = Certificate(
         mechanism="attention, lazy Gaussian process",
@@ -390,34 +390,14 @@ def release_lazy(
     return state, certificate
 
 
-def check_stored(
-    data: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], claim: ApproxDP
-) -> tuple[LazyKernel, Grids, Gaussian]:
-    """The public numbers that a file describes; KeyError, TypeError or ValueError if it describes no lazy release."""
-    kernel = LazyKernel(Parameters.from_dict(data["parameters"]), data["max_queries"])
-    grids = Grids(**data["grids"])
-    noise = _noise(kernel, grids, claim)
-    stored = (data["jitter"], data["unit"], data["sigma"])
-    if not np.allclose((kernel.jitter, noise.grid, noise.sigma), stored, rtol=1e-9, atol=0.0):
-        raise ValueError("it was made with other constants")
-    points, coefficients, sums = (arrays[name] for name in ARRAYS)
-    shape = (len(points), kernel.parameters.columns + 1)
-    if points.shape[1:] != (kernel.parameters.dimension,) or {coefficients.shape, sums.shape} != {shape}:
-        raise ValueError(f"queries have shape {points.shape}, answers {coefficients.shape} and {sums.shape}")
-    if [points.dtype, coefficients.dtype, sums.dtype] != [np.float64, np.int64, np.float64]:
-        raise ValueError(f"queries and answers have types {points.dtype}, {coefficients.dtype} and {sums.dtype}")
-    if len({row.tobytes() for row in points}) != len(points) or len(points) > kernel.max_queries:
-        raise ValueError(f"{len(points)} queries are not different, or too many")
-    return kernel, grids, noise
-
-
 def gather(blocks: Iterable[tuple[Array, Array]]) -> tuple[Array, Array]:
     """All keys and all values, as copies of our own."""
     keys, values = zip(*blocks, strict=True)
     return np.concatenate(keys), np.concatenate(values)
 
 
-def _noise(kernel: LazyKernel, grids: Grids, claim: ApproxDP) -> Gaussian:
+def noise_of(kernel: LazyKernel, grids: Grids, claim: ApproxDP) -> Gaussian:
+    """What every innovation gets: from public numbers alone, so that a file's reader finds the same."""
     value_norm = math.nextafter(math.sqrt(grids.value_norm2), math.inf) * grids.value
     sensitivity = kernel.sensitivity(value_norm, grids.normaliser_weight)
     return Gaussian(sensitivity, claim, draws=kernel.max_queries * (kernel.parameters.columns + 1))

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from dpverify.certificate import Certificate
 from dpverify.cross_attention import storage
 from dpverify.cross_attention.heads_release import HeadsRelease
-from dpverify.cross_attention.lazy import LazyState, check_stored, gather
+from dpverify.cross_attention.integer_sums import Grids
+from dpverify.cross_attention.lazy import ARRAYS, LazyState, gather, noise_of
+from dpverify.cross_attention.lazy_kernel import LazyKernel
+from dpverify.cross_attention.parameters import Parameters
 from dpverify.cross_attention.release import Release
 from dpverify.cross_attention.rows import read_rows, report_moved
 from dpverify.errors import InvalidArgument, ReleaseFileError
+from dpverify.guarantees import ApproxDP
+from dpverify.noise import Gaussian
 from dpverify.noise.bits import BitSource, OSBits
 
 
@@ -78,7 +87,7 @@ def _continued(
         )
     try:
         certificate = Certificate.from_dict(contents["certificate"])
-        kernel, grids, noise = check_stored(contents["state"], arrays, certificate.claim)
+        kernel, grids, noise = _check_stored(contents["state"], arrays, certificate.claim)
         policy = contents["out_of_bounds"]
     except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(path, error) from error
@@ -103,3 +112,24 @@ def _continued(
     # what the file holds from now on; a seeded continuation says so there too
     state.at(path, release.to_dict(), digest)
     return release
+
+
+def _check_stored(
+    data: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], claim: ApproxDP
+) -> tuple[LazyKernel, Grids, Gaussian]:
+    """The public numbers that a file describes; KeyError, TypeError or ValueError if it describes no lazy release."""
+    kernel = LazyKernel(Parameters.from_dict(data["parameters"]), data["max_queries"])
+    grids = Grids(**data["grids"])
+    noise = noise_of(kernel, grids, claim)
+    stored = (data["jitter"], data["unit"], data["sigma"])
+    if not np.allclose((kernel.jitter, noise.grid, noise.sigma), stored, rtol=1e-9, atol=0.0):
+        raise ValueError("it was made with other constants")
+    points, coefficients, sums = (arrays[name] for name in ARRAYS)
+    shape = (len(points), kernel.parameters.columns + 1)
+    if points.shape[1:] != (kernel.parameters.dimension,) or {coefficients.shape, sums.shape} != {shape}:
+        raise ValueError(f"queries have shape {points.shape}, answers {coefficients.shape} and {sums.shape}")
+    if [points.dtype, coefficients.dtype, sums.dtype] != [np.float64, np.int64, np.float64]:
+        raise ValueError(f"queries and answers have types {points.dtype}, {coefficients.dtype} and {sums.dtype}")
+    if len({row.tobytes() for row in points}) != len(points) or len(points) > kernel.max_queries:
+        raise ValueError(f"{len(points)} queries are not different, or too many")
+    return kernel, grids, noise

@@ -19,10 +19,11 @@ verify: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --ignore=tests/optional
 
-# What needs an extra: a local Dask cluster, the torch module. TORCH names the build, for example torch==2.4.1+cpu.
-TORCH ?= torch
+# What needs an extra: a local Dask cluster, the PyTorch layer. `make test-optional EXTRAS=dask` leaves PyTorch, which is large,
+# as it is; its tests then run only if it is there.
+EXTRAS ?= dask,torch
 test-optional: $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)" --editable ".[dask,torch]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"
 	$(BIN)/python -m pytest tests/optional
 
 lint: $(STAMP)

@@ -113,12 +113,15 @@ def witness_of(
     past, table = family.past, family.table
     on_d0, on_d1 = (abs(float(count[event]) / past.pairs - complement) for count in (past.x, past.y))
     column, kind, value = int(table.column[event]), int(table.kind[event]), float(table.value[event])
-    words = _words(family.columns, column, kind, value, complement, encoder)
+    seen_nan = bool(((table.kind == IS_NAN) & (table.column == column)).any())
+    words = _words(family.columns, column, kind, value, complement, encoder, seen_nan)
     one = OneColumn(family.columns, column)
     return Witness(words, favours, on_d0, on_d1, past.pairs, floating_point, one, kind, value, complement, encoder)
 
 
-def _words(columns: Any, column: int, kind: int, value: float, complement: bool, encoder: Encoder) -> str:
+def _words(
+    columns: Any, column: int, kind: int, value: float, complement: bool, encoder: Encoder, seen_nan: bool
+) -> str:
     width = encoder.width or 0
     if isinstance(columns, Picked):
         name = "output" if not width else f"output[{columns.coordinates[column]}]"
@@ -132,5 +135,6 @@ def _words(columns: Any, column: int, kind: int, value: float, complement: bool,
     if kind == IS_NAN:
         return f"{name} is {'not ' if complement else ''}NaN"
     if kind == AT_LEAST:
-        return f"{name} is {'not ' if complement else ''}at least {shown}"  # "not at least": NaN is not less than it
+        below = "not at least" if seen_nan else "below"  # NaN is not at least anything, and below nothing
+        return f"{name} is {below if complement else 'at least'} {shown}"
     return f"{name} {'is not' if complement else 'is'} {shown}"

@@ -9,7 +9,7 @@ sum stays below 2^53. That is decided from the public bounds before anything is 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,13 +18,14 @@ import numpy.typing as npt
 
 from dpverify.cross_attention.feature_maps import FeatureMap
 from dpverify.cross_attention.parameters import Parameters
+from dpverify.cross_attention.polynomial import PolynomialMap
 from dpverify.spec import contract
 from dpverify.spec.attention import functional_sensitivity
 from dpverify.spec.kernel import feature_norm
 
 Array = npt.NDArray[np.float64]
 LEAST_BLOCK_ROWS = 256
-BLOCK_ENTRIES = 1 << 21  # of features at a time
+BLOCK_ENTRIES = 1 << 20  # of features at a time
 EXACT_BITS = 53  # float64 represents every integer up to 2^53
 NORM_ROOM = 1.0 + 2.0**-30  # float errors of clipping (1e-12) and of features stay far below this
 
@@ -112,11 +113,11 @@ def outer_product_sums(
     total = np.zeros((features.size, columns + 1), dtype=np.int64)
     size = min(grids.block_rows, max(LEAST_BLOCK_ROWS, BLOCK_ENTRIES // features.size))
     rows = np.full((size, columns + 1), float(grids.weight_steps))
+    in_steps = _evaluation(features, grids.feature, size)
     for keys, values in blocks:
         for start in range(0, len(keys), size):
             part = slice(start, start + size)
-            phi = features(keys[part])
-            phi /= grids.feature
+            phi = in_steps(keys[part])
             np.trunc(phi, out=phi)
             row = rows[: phi.shape[1]]
             np.trunc(values[part] / grids.value, out=row[:, :-1])
@@ -126,3 +127,11 @@ def outer_product_sums(
             )
             total += (phi @ row).astype(np.int64)
     return total
+
+
+def _evaluation(features: Evaluated, step: float, size: int) -> Callable[[Array], Array]:
+    """Features of up to ``size`` rows in grid steps; where the map can, always in the same memory."""
+    if not isinstance(features, PolynomialMap):
+        return lambda keys: features(keys) / step
+    buffer = np.empty((features.size, size))
+    return lambda keys: features.fill(keys, step, buffer[:, : len(keys)])

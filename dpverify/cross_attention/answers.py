@@ -53,7 +53,7 @@ class NoisySums:
         To first order in the noise a ratio moves by ``(e1 - answer e2) / normaliser``.
         """
         normalisers = np.maximum(self.normalisers, self.normaliser_min)[:, None]
-        answers = np.clip(self.numerators / normalisers, bounds.value_low, bounds.value)
+        answers = clamped_ratio(self.numerators, self.normalisers, self.normaliser_min, bounds)
         errors = np.hypot(self.numerator_std[:, None], self.normaliser_std[:, None] * answers) / normalisers
         return np.where(self.drowned[:, None], bounds.value_span, np.minimum(errors, bounds.value_span))
 
@@ -89,6 +89,11 @@ def ratio(
             DrownedDenominatorWarning,
             stacklevel=5,
         )
+    return clamped_ratio(numerators, denominators, denominator_min, bounds)
+
+
+def clamped_ratio(numerators: Array, denominators: Array, denominator_min: float | Array, bounds: Bounds) -> Array:
+    """:func:`ratio` without its warning."""
     answers = numerators / np.maximum(denominators, denominator_min)[:, None]
     return np.clip(answers, bounds.value_low, bounds.value)
 

@@ -22,6 +22,7 @@ Integers = npt.NDArray[np.int64]
 BINS = 48
 FEATURES = 256
 HUGE = 1e100  # far beyond any scale, and squares do not overflow
+SHOWN = 512  # outputs by which a score is described
 LEVELS = 12  # a coordinate with at most this many values is a category
 
 
@@ -97,32 +98,31 @@ class Features:
     squares: bool
 
     def __call__(self, outputs: Floats) -> Floats:
+        scaled = np.nan_to_num(_scaled(outputs, self.centre, self.scale))
+        unknown = np.isnan(outputs).astype(np.float64)
         numeric: list[Floats] = []
-        plain: list[Floats] = []
+        plain: list[Floats] = [np.ones((len(outputs), 1))]
         for j, (levels, knots) in enumerate(zip(self.levels, self.knots, strict=True)):
-            value = outputs[:, j]
-            plain.append(np.isnan(value)[:, None].astype(np.float64))
+            plain.append(unknown[:, j : j + 1])
             if levels is not None:
-                plain.append((value[:, None] == levels).astype(np.float64))
+                plain.append((outputs[:, j : j + 1] == levels).astype(np.float64))
                 continue
-            z = np.nan_to_num(self._scaled(outputs, j))
-            numeric.append(z[:, None])
+            z = scaled[:, j : j + 1]
+            numeric.append(z)
             if knots is not None:
-                numeric.append(np.maximum(z[:, None] - knots, 0.0))
+                numeric.append(np.maximum(z - knots, 0.0))
             elif self.squares:
-                numeric.append(z[:, None] ** 2)
+                numeric.append(z**2)
         blocks = plain + numeric
-        for i, j in self.products:
-            blocks.append(np.nan_to_num(self._scaled(outputs, i) * self._scaled(outputs, j))[:, None])
+        if self.products:
+            left, right = np.array(self.products).T
+            blocks.append(scaled[:, left] * scaled[:, right])
         for j in self.crossed:
             levels = self.levels[j]
             for level in () if levels is None else levels:
                 inside = (outputs[:, j] == level).astype(np.float64)[:, None]
                 blocks.extend(part * inside for part in numeric)
-        return np.concatenate([np.ones((len(outputs), 1)), *blocks], axis=1)
-
-    def _scaled(self, outputs: Floats, j: int) -> Floats:
-        return _scaled(outputs[:, j], self.centre[j], self.scale[j])
+        return np.concatenate(blocks, axis=1)
 
 
 @dataclass(frozen=True)
@@ -131,14 +131,24 @@ class LogisticScore:
 
     features: Features
     weights: Floats
-    telling: tuple[int, ...]  # the coordinates with the widest contribution, for the reader
+    sample: Floats  # a few of the outputs that it was learned from
 
     def __call__(self, outputs: Floats) -> Floats:
         return (self.features(outputs) @ self.weights)[:, None]
 
     def describe(self) -> str:
-        named = ", ".join(f"output[{j}]" for j in self.telling)
+        named = ", ".join(f"output[{j}]" for j in self.telling())
         return f"the learned log odds of d0 against d1 (mostly from {named})"
+
+    def telling(self) -> tuple[int, ...]:
+        """The three coordinates whose shuffling changes the score most (a fixed rotation stands for the shuffle)."""
+        score = self(self.sample)
+        spread = []
+        for j in range(min(self.sample.shape[1], 64)):
+            moved = self.sample.copy()
+            moved[:, j] = np.roll(moved[:, j], len(moved) // 2)
+            spread.append(float(np.std(self(moved) - score)))
+        return tuple(int(j) for j in np.argsort(spread)[::-1][:3])
 
 
 def learn_logistic(x: Floats, y: Floats, limit: int = 20_000) -> LogisticScore:
@@ -160,7 +170,7 @@ def learn_logistic(x: Floats, y: Floats, limit: int = 20_000) -> LogisticScore:
         weights = weights + step * min(1.0, 8.0 / max(1.0, float(np.abs(step).max())))
         if float(np.abs(step).max()) < 1e-3:
             break
-    return LogisticScore(features, weights, _telling(features, weights, pooled[:512]))
+    return LogisticScore(features, weights, pooled[:SHOWN])
 
 
 @dataclass(frozen=True)
@@ -201,21 +211,10 @@ def _one_thread() -> Any:
     return import_module("threadpoolctl").threadpool_limits(limits=1, user_api="openmp")
 
 
-def _scaled(values: Floats, centre: float, scale: float) -> Floats:
+def _scaled(values: Floats, centre: Floats, scale: Floats) -> Floats:
     """Standardised and clipped to eight units; NaN stays."""
     scaled: Floats = np.clip((np.clip(values, -HUGE, HUGE) - centre) / scale, -8.0, 8.0)
     return scaled
-
-
-def _telling(features: Features, weights: Floats, outputs: Floats) -> tuple[int, ...]:
-    """The three coordinates whose shuffling changes the score most (a fixed rotation stands for the shuffle)."""
-    score = features(outputs) @ weights
-    spread = []
-    for j in range(min(outputs.shape[1], 64)):
-        moved = outputs.copy()
-        moved[:, j] = np.roll(moved[:, j], len(moved) // 2)
-        spread.append(float(np.std(features(moved) @ weights - score)))
-    return tuple(int(j) for j in np.argsort(spread)[::-1][:3])
 
 
 def _features(pooled: Floats) -> Features:

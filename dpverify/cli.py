@@ -1,4 +1,4 @@
-"""The command line: `dpverify verify | lemmas | lemma | audit | gallery | release | query`.
+"""The command line: `dpverify verify | lemmas | lemma | audit | combine | gallery | release | query`.
 
 Exit status: 0 all is well, 1 a check failed, 2 bad usage or bad input, 3 a defect of dpverify itself.
 """
@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from dpverify import __version__
-from dpverify.commands.audit import add_arguments
+from dpverify.commands import audit, combine
 
 OK, USAGE, DEFECT = 0, 2, 3  # 1, a failed check, is what a command returns
 
@@ -26,6 +26,7 @@ EXAMPLES = """examples:
   dpverify release --keys K.npy --values V.csv --epsilon 1 --delta 1e-6 \\
                    --key-bound 1 --value-bound 10 -o attention.dpv
   dpverify audit my_package.module:mechanism --pair D0.npy D1.npy --epsilon 1 --delta 1e-6
+  dpverify combine shard-*.json                    one verdict from audits on several machines
   dpverify gallery                                 broken mechanisms, each caught with a witness
   dpverify query attention.dpv Q.npy -o answers.npy
 
@@ -77,9 +78,9 @@ def _run(options: argparse.Namespace, console: Console, errors: Console) -> int:
 
         return attention.query(console, errors, options)
     if options.command == "audit":
-        from dpverify.commands import audit
-
         return audit.run(options)
+    if options.command == "combine":
+        return combine.run(options)
     if options.command == "gallery":
         from dpverify.commands.gallery import show_gallery
 
@@ -178,13 +179,21 @@ def parser() -> argparse.ArgumentParser:
         help="write one standard deviation of each answer as well, in the same shape (.npy or .csv)",
     )
 
-    audit = commands.add_parser(
+    one = commands.add_parser(
         "audit",
         help="test a mechanism of your own against its claim",
         description="Test mechanism(dataset, size, rng) -> outputs against a claim, on two neighbouring datasets. "
         "Exit status: 0 no violation found (which proves nothing), 1 violation, 2 usage, 3 a defect of dpverify.",
     )
-    add_arguments(audit)
+    audit.add_arguments(one)
+
+    several = commands.add_parser(
+        "combine",
+        help="one verdict from audits that ran on several machines",
+        description="Combine the results of all shards of an audit: give each its own --seed and --json OUT, and leave "
+        "none out. Exit status: 0 no violation found, 1 violation, 2 usage, 3 a defect of dpverify.",
+    )
+    combine.add_arguments(several)
 
     gallery = commands.add_parser("gallery", help="broken mechanisms, each caught by an audit with a witness")
     gallery.add_argument("--seed", type=int, default=0, help="of the audits (%(default)s)")

@@ -36,19 +36,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plot", metavar="OUT", help="draw the wealth (.png, .svg, .pdf)")
     parser.add_argument("--evidence", metavar="FILE", help="accumulate evidence from run to run")
     parser.add_argument("--floating-point", action="store_true", help="also watch the bits of the outputs")
-    parser.add_argument("--progress", action="store_true")
+    parser.add_argument(
+        "--trees", action="store_true", help="also bet by trees (needs scikit-learn; some seconds slower)"
+    )
+    parser.add_argument("--to-the-end", action="store_true", help="go on after a violation, for a better epsilon_lower")
+    parser.add_argument("--progress", action="store_true", help="show the wealth on the terminal")
 
 
 def run(
     arguments: argparse.Namespace,
-    write: Callable[[str], Any] = sys.stdout.write,
-    complain: Callable[[str], Any] = sys.stderr.write,
+    write: Callable[[str], Any] | None = None,
+    complain: Callable[[str], Any] | None = None,
 ) -> int:
     """Carry it out; returns the exit code. What is neither a finding nor the caller's mistake is raised."""
     from dpverify.audits.betting import audit  # waits, so that the command line's --help answers at once
     from dpverify.audits.errors import MechanismFailed
     from dpverify.guarantees import ApproxDP
 
+    write, complain = write or sys.stdout.write, complain or sys.stderr.write  # as they are now: they may be redirected
     try:
         _check_options(arguments)  # before anything runs: an audit may take hours
         mechanism = load_mechanism(arguments.mechanism)
@@ -65,6 +70,8 @@ def run(
             evidence=arguments.evidence,
             progress=arguments.progress,
             floating_point=arguments.floating_point,
+            stop_early=not arguments.to_the_end,
+            trees=arguments.trees,
         )
         if arguments.json:
             result.save(arguments.json)
@@ -87,7 +94,8 @@ def command_line(arguments: argparse.Namespace) -> str:
     words = ["dpverify", "audit", arguments.mechanism, "--pair", *arguments.pair, f"--epsilon={arguments.epsilon!r}"]
     words += [f"--delta={arguments.delta!r}"] if arguments.delta else []
     words += [f"--alpha={arguments.alpha!r}", f"--max-pairs={arguments.max_pairs}", f"--seed={arguments.seed}"]
-    words += ["--floating-point"] if arguments.floating_point else []
+    switches = "floating_point", "trees", "to_the_end"
+    words += [f"--{name.replace('_', '-')}" for name in switches if getattr(arguments, name)]
     return shlex.join(words)
 
 

@@ -11,6 +11,7 @@ import pytest
 from dpverify.audits import audit
 from dpverify.audits.combine import combine
 from dpverify.audits.lower_bound import SET_ASIDE
+from dpverify.cli import main
 from dpverify.errors import InvalidArgument, PrivacyViolation
 from dpverify.guarantees import ApproxDP
 
@@ -72,3 +73,43 @@ def test_what_cannot_be_combined_is_refused():
     broken = part.to_dict() | {"path": {"log_wealth": [0.0, math.nan]}}
     with pytest.raises(InvalidArgument, match="sound path"):
         combine([broken])
+
+
+def test_the_command_says_the_same_of_the_files(tmp_path, capsys):
+    parts = shards(slightly, range(12))
+    files = [str(tmp_path / f"{part.seed}.json") for part in parts]
+    for part, file in zip(parts, files, strict=True):
+        part.save(file)
+    assert main(["combine", *files]) == 1
+    assert capsys.readouterr().out == combine(parts).describe() + "\n"
+    assert main(["combine", *files, "--alpha", repr(0.999 / combine(parts).e_value)]) == 0
+    assert "proves nothing" in capsys.readouterr().out
+    assert main(["combine", *files, "--dependent"]) == 0
+    assert "12 shards, averaged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (None, "there is no file"),
+        ("[1.0]", "RESULT must be a file that dpverify audit --json wrote"),
+        ('{"format": 1}', "shards must be results of dpverify.audit"),
+        ('{"format', "Unterminated string"),
+        ("\x00", "RESULT must be a file that dpverify audit --json wrote"),
+    ],
+)
+def test_files_that_are_no_results_are_refused_by_name(tmp_path, capsys, text, named):
+    sound, file = tmp_path / "sound.json", tmp_path / "other.json"
+    shards(slightly, [0])[0].save(sound)
+    if text is not None:
+        file.write_text(text)
+    assert main(["combine", str(sound), str(file)]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert named in said
+    assert "Traceback" not in said
+
+
+def test_the_command_refuses_one_shard_twice(tmp_path, capsys):
+    shards(slightly, [0])[0].save(tmp_path / "0.json")
+    assert main(["combine", *[str(tmp_path / "0.json")] * 2]) == 2
+    assert "two with seed 0 and run 0" in " ".join(capsys.readouterr().err.split())

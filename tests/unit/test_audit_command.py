@@ -147,6 +147,20 @@ def test_the_command_that_is_named_gives_the_same_again(folder):
     assert "command:" not in second  # no command starts from there
 
 
+def test_switches_reach_the_audit_and_the_command_that_is_named(folder):
+    early = json.loads(save(folder, "early.json"))
+    late = json.loads(save(folder, "late.json", "--to-the-end"))
+    assert early["pairs"] < late["pairs"] == 400
+    said = command("audited_by_test:Holder.leaky", *PAIR, "--max-pairs", "100", "--trees", "--to-the-end")[1]
+    assert "--trees --to-the-end" in said
+    assert "stop_early=False, trees=True" in said
+
+
+def save(folder, name, *switches):
+    command("audited_by_test:Holder.leaky", *PAIR, "--max-pairs", "400", "--json", name, *switches)
+    return (folder / name).read_text()
+
+
 def test_datasets_may_be_json(folder):
     (folder / "other.json").write_text("[0.0, 0.5]")
     (folder / "audited_by_test.py").write_text(MECHANISMS.replace("dataset.sum()", "sum(dataset)"))

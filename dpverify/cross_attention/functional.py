@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dpverify.certificate import Certificate, noise_summary
-from dpverify.cross_attention import accuracy
+from dpverify.cross_attention import accuracy, domain_bound
 from dpverify.cross_attention.answers import Margins, NoisySums
 from dpverify.cross_attention.feature_maps import FeatureMap
 from dpverify.cross_attention.integer_sums import Array, Grids, choose_grids, outer_product_sums
@@ -119,53 +119,16 @@ class FunctionalState:
 
     @property
     def denominator_min(self) -> float:
-        """Public lower bound on the normaliser of any query of the domain.
-
-        Where the features' kernel has no proven one, that of exact attention: it keeps answers finite.
-        """
-        low = self._kernel_factors()[0]
-        return self.parameters.rows * self.parameters.weight_min * (low if low > 0 else 1.0)
+        """Public lower bound on the normaliser of any query of the domain; it keeps answers finite."""
+        return domain_bound.denominator_min(self)
 
     def error_bound(self, failure_probability: float) -> float:
         """Bound on the largest entry of |answer - exact attention| for one query, over the whole domain."""
-        return self._domain_bound(failure_probability, simultaneous=False)
+        return domain_bound.domain_bound(self, failure_probability, simultaneous=False)
 
     def simultaneous_error_bound(self, failure_probability: float) -> float:
         """The same for all queries of the domain at once."""
-        return self._domain_bound(failure_probability, simultaneous=True)
-
-    def _domain_bound(self, failure_probability: float, *, simultaneous: bool) -> float:
-        p = self.parameters
-        low, high = self._kernel_factors()
-        remaining = failure_probability - self.coupling
-        if low <= 0 or remaining <= 0:
-            return p.bounds.value_span
-        largest = self.features.norm(p.bounds.query)
-        sizes = (self.sigma, largest, p.bounds.value, self.grids.normaliser_weight, p.columns, remaining)
-        if simultaneous:
-            noise = functional_error_simultaneous.simultaneous_deviation(
-                *sizes,
-                self.denominator_min,
-                scale=p.scale if isinstance(self.features, PolynomialMap) else None,
-                shape=p.bounds.shape,
-                radius=p.bounds.query,
-                dimension=p.dimension,
-                features=self.features.size,
-            )
-        else:
-            noise = functional_error.deviation(*sizes, self.denominator_min)
-        # the sums and the noise were rounded to the noise's grid: half a step each, in every entry
-        rounding = self.unit * math.sqrt(self.features.size) * largest
-        rounding *= (1.0 + p.bounds.value / self.grids.normaliser_weight) / self.denominator_min
-        approximation = ratio_error_interval.absolute_error(low, high, p.bounds.value)
-        return min(p.bounds.value_span, approximation + self.grids.value + noise + rounding)
-
-    def _kernel_factors(self) -> tuple[float, float]:
-        """The kernel's factors, widened by the rounding of the keys' features to their grid."""
-        p = self.parameters
-        low, high = self.features.kernel_factors
-        step = self.grids.feature * math.sqrt(self.features.size) * self.features.norm(p.bounds.query) / p.weight_min
-        return low - step, high + step
+        return domain_bound.domain_bound(self, failure_probability, simultaneous=True)
 
     def to_dict(self) -> dict[str, Any]:
         return {

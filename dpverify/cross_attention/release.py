@@ -123,8 +123,9 @@ class Release:
 
         Args:
             simultaneous: False: for each query by itself. True: for all queries at once.
-            queries: None: for any query of the domain, from the public parameters alone: one number. Or shape (m, d),
-                for these queries, usually far smaller: from their features and the released normaliser, shape (m,).
+            queries: None: for any query of the domain, one number: from the public parameters and, with polynomial
+                features and keys of either sign, the released sum of the keys. Or shape (m, d), for these queries,
+                usually smaller: from their features and the released normaliser, shape (m,).
                 They must have been fixed before any answer was seen, unless ``simultaneous`` is "adaptive": then the
                 bounds hold for all queries of the domain at once, whatever these were chosen from. With method="lazy"
                 they are asked for this, and count.

@@ -145,6 +145,11 @@ DROPPED: dict[str, dict[str, Callable[..., Any]]] = {
         "numerator only": lambda e1, combined, least: abs(e1) / least,
         "combined only": lambda e1, combined, least: abs(combined) / least,
     },
+    "attention.normaliser_from_mean": {
+        "no mean": lambda n, scale, radius, size: float(n),
+        "half the radius": lambda n, scale, radius, size: n * math.exp(-scale * radius * size / 2),
+        "public minimum": lambda n, scale, radius, size: n * math.exp(-scale * radius * (size + 1)),
+    },
     "attention.ratio_error_one_sided": {"two-sided": ratio_error_signed.absolute_error},
     "attention.ratio_error_signed": {
         "one-sided": ratio_error_one_sided.absolute_error,

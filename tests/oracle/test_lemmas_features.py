@@ -23,6 +23,7 @@ from dpverify.spec.attention import (
     joint_heads,
     lazy_covariance,
     lazy_jitter,
+    normaliser_from_mean,
 )
 from dpverify.spec.kernel import (
     feature_identity,
@@ -39,6 +40,7 @@ _ROUNDED = nystrom_contraction.rounded
 _SUPREMUM = gaussian_supremum.supremum
 _DEVIATION = functional_error_simultaneous.simultaneous_deviation
 _NEXT_ROW = lazy_jitter.next_row
+_DUAL_SIZE = normaliser_from_mean.dual_size
 _PARTS = gaussian_supremum.parts
 
 # lemma -> label -> (function of its module, what people write instead)
@@ -98,6 +100,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "share without root": ("effective", lambda sizes, w: tuple(x / y for x, y in zip(sizes, w, strict=True))),
         "every head alone": ("effective", lambda sizes, w: tuple(sizes)),
         "ratios add": ("ratio", lambda sizes, s: sum(x / y for x, y in zip(sizes, s, strict=True))),
+    },
+    "attention.normaliser_from_mean": {
+        "the other norm": ("dual_size", lambda v, shape: _DUAL_SIZE(v, "box" if shape == "ball" else "ball")),
     },
     "attention.lazy_jitter": {
         "no jitter": ("next_row", lambda factor, cross, own, jitter: _NEXT_ROW(factor, cross, own, 1e-300)),

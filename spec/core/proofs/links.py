@@ -25,14 +25,15 @@ TOLERANCE = Fraction(1, 2**49)  # relative, at every point that is linked
 PRELUDE = """\
 Require Import Reals Lra ZArith List Bool.
 From Interval Require Import Tactic.
-Require Import TLap VectorTLap DP Ratio RatioOneSided Taylor PoissonTail NetSize Segtree IntegerTable Numerics.
+Require Import TLap VectorTLap DP Ratio RatioOneSided Taylor PoissonTail NetSize Segtree IntegerTable Numerics
+  Normaliser.
 Import ListNotations.
 Open Scope R_scope.
 Ltac literals :=
   rewrite ?INR_fact_S, ?INR_fact_0, ?INR_IZR_INZ; cbn [Z.of_nat Pos.of_succ_nat Pos.succ].
 Ltac certify :=
   unfold tail_at, tl_var, tl_C, tl_B, tl_b, tl_L, group_delta, interval_error, signed_error, nonneg_error,
-    one_sided_relative, one_sided_error, signed_eps_s, eps_s, texp; cbn [sum_f_R0];
+    one_sided_relative, one_sided_error, signed_eps_s, eps_s, texp, normaliser_least; cbn [sum_f_R0];
   literals; split; interval with (i_prec 140).
 Definition same_node (u v : nat * nat) : bool := (fst u =? fst v)%nat && (snd u =? snd v)%nat.
 Fixpoint same_nodes (us vs : list (nat * nat)) : bool :=
@@ -128,6 +129,11 @@ def error_claims() -> list[Claim]:
         value = function(lemma, "group")(epsilon, delta, size)[1]
         term = f"group_delta {_real(Fraction(epsilon))} {_real(Fraction(delta))} {size}"
         claims.append(value_claim(lemma, f"group({epsilon}, {delta}, {size})[1]", value, term))
+    for rows, scale, radius, mean in ((1, 1.0, 1.0, 0.5), (40, 0.25, 3.0, 0.0), (1000, 2.0, 1.5, 7.0)):
+        lemma = "attention.normaliser_from_mean"
+        value = function(lemma, "least")(rows, scale, radius, mean)
+        term = f"normaliser_least {rows} {_real(Fraction(scale))} {_real(Fraction(radius))} {_real(Fraction(mean))}"
+        claims.append(value_claim(lemma, f"least({rows}, {scale}, {radius}, {mean})", value, term, Fraction(1, 2**39)))
     return claims
 
 

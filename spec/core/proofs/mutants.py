@@ -76,6 +76,7 @@ MUTANTS = (
     Mutant("Direction.v", "Theorem taylor_log_concave", "<= texp (S s) t * texp", "<= / 2 * texp (S s) t * texp"),
     Mutant("JointHeads.v", "Theorem joint_sensitivity_shares", "sumn heads share <= 1", "sumn heads share <= 2"),
     Mutant("LazyDraw.v", "Theorem jitter_covers", "INR n * e <= jitter", "e <= jitter"),
+    Mutant("Normaliser.v", "Definition normaliser_least", "- (s * B * m)", "- (s * B * m / 2)"),
     Mutant("Lipschitz.v", "Theorem net_extension", "e + 2 * L * e0", "e + L * e0"),
     Mutant("NetSize.v", "Theorem net_cardinality", "<= 2 * e0 * INR N", "<= 3 * e0 * INR N"),
     Mutant("Betting.v", "Theorem wealth_factor_nonneg", "/ (exp eps + delta)", "1"),

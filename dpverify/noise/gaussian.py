@@ -11,7 +11,7 @@ from dpverify.errors import CapacityError, InvalidArgument
 from dpverify.guarantees import ApproxDP
 from dpverify.noise import laws
 from dpverify.noise.composed import Law, OneTable, TwoScales
-from dpverify.noise.grid import ROUNDING_CHARGE, check_grid, power_of_two_below
+from dpverify.noise.grid import ROUNDING_CHARGE, choose_grid
 from dpverify.noise.integer_noise import (
     MAX_HALF_WIDTH,
     TABLE_SHARE,
@@ -82,11 +82,8 @@ class Gaussian(IntegerNoise):
         if claim.delta <= 0:
             raise InvalidArgument("delta", claim.delta, "positive for Gaussian noise")
         draws, changed = check_counts(draws, changed)
-        if on_grid and grid is None:
-            raise InvalidArgument("grid", grid, "given when on_grid=True", "pass the grid that the data lies on")
         continuous_delta = claim.delta * (1 - TABLE_SHARE)
-        wanted = power_of_two_below(sensitivity * ROUNDING_CHARGE / math.sqrt(changed))
-        chosen = wanted if grid is None else check_grid(grid)
+        chosen = choose_grid(grid, on_grid, sensitivity * ROUNDING_CHARGE / math.sqrt(changed))
         table_bits(claim, 2 * draws, 1)  # refuses a claim that no table can keep, before anything overflows
         self._covered = _covered(sensitivity, chosen, changed, on_grid)
         self.sigma = gaussian_profile.sigma(claim.epsilon, continuous_delta, self._covered)

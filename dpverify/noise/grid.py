@@ -28,6 +28,15 @@ def check_grid(grid: float) -> float:
     return float(grid)
 
 
+def choose_grid(grid: float | None, on_grid: bool, largest: float) -> float:
+    """The grid that was asked for, checked; without one, the power of two below the ``largest`` allowed."""
+    if grid is not None:
+        return check_grid(grid)
+    if on_grid:
+        raise InvalidArgument("grid", grid, "given when on_grid=True", "pass the grid that the data lies on")
+    return power_of_two_below(largest)
+
+
 def to_steps(values: npt.ArrayLike, grid: float) -> npt.NDArray[np.int64]:
     """Values rounded to the nearest multiple of ``grid``, halves upwards, as integers.
 

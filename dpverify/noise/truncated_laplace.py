@@ -11,7 +11,7 @@ from dpverify.errors import CapacityError, InvalidArgument
 from dpverify.guarantees import ApproxDP
 from dpverify.noise import laws
 from dpverify.noise.composed import Law, OneTable
-from dpverify.noise.grid import ROUNDING_CHARGE, check_grid, exact_steps, power_of_two_below
+from dpverify.noise.grid import ROUNDING_CHARGE, choose_grid, exact_steps
 from dpverify.noise.integer_noise import (
     TABLE_SHARE,
     IntegerNoise,
@@ -92,9 +92,7 @@ class TruncatedLaplace(IntegerNoise):
         check_epsilon(claim)
         draws, changed = check_counts(draws, changed)
         self._continuous_delta = claim.delta * (1 - TABLE_SHARE)
-        if on_grid and grid is None:
-            raise InvalidArgument("grid", grid, "given when on_grid=True", "pass the grid that the data lies on")
-        chosen = power_of_two_below(sensitivity * ROUNDING_CHARGE / changed) if grid is None else check_grid(grid)
+        chosen = choose_grid(grid, on_grid, sensitivity * ROUNDING_CHARGE / changed)
         shift = _shift(sensitivity, chosen, changed, on_grid)
         law = _law(shift, claim, self._continuous_delta, draws)
         super().__init__(

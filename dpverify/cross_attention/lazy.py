@@ -21,7 +21,7 @@ import math
 import os
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, NoReturn
 
 import numpy as np
@@ -33,6 +33,7 @@ from dpverify.cross_attention import accuracy, storage
 from dpverify.cross_attention.answers import Margins, NoisySums
 from dpverify.cross_attention.functional import least_noise_weight
 from dpverify.cross_attention.integer_sums import Grids
+from dpverify.cross_attention.lazy_accuracy import LazyAccuracy
 from dpverify.cross_attention.lazy_kernel import FINE_BITS, Array, LazyKernel, Objects, exact_sums
 from dpverify.cross_attention.newton_basis import INVERSE_BITS, NewtonBasis
 from dpverify.cross_attention.parameters import Parameters
@@ -42,8 +43,6 @@ from dpverify.noise import Gaussian
 from dpverify.noise.bits import BitSource
 from dpverify.spec import contract
 from dpverify.spec.attention import (
-    functional_error,
-    functional_error_simultaneous,
     functional_sensitivity,
     lazy_covariance,
     lazy_jitter,
@@ -100,6 +99,7 @@ class LazyState:
     ) -> None:
         columns = kernel.parameters.columns + 1
         self._kernel, self._grids, self._noise, self._bits = kernel, grids, noise, bits
+        self._accuracy = LazyAccuracy(kernel, grids, noise)
         self._keys, self._values = rows
         empty = np.zeros((0, columns))
         self._answered = _Answered(NewtonBasis.empty(kernel), empty.astype(np.int64), empty, empty.astype(object), {})
@@ -144,7 +144,7 @@ class LazyState:
                 self._answer(np.frombuffer(b"".join(fresh)).reshape(-1, points.shape[1]), fresh)
             known, sums = self._answered.position, self._answered.sums
         sums = sums[np.array([known[name] for name in names], dtype=np.intp)]
-        std = self._std * self._kernel.query_norms(points)
+        std = self._accuracy.std * self._kernel.query_norms(points)
         least = self.parameters.rows * accuracy.weight_min(self.parameters, points)
         return NoisySums(sums[:, :-1], sums[:, -1], std, std / self._grids.normaliser_weight, least)
 
@@ -234,89 +234,24 @@ class LazyState:
     @property
     def coupling(self) -> float:
         """Probability that the sampled noise differs from its ideal law anywhere."""
-        return self._noise.draws * self._noise.law.total_variation
+        return self._accuracy.coupling
 
     @property
     def denominator_min(self) -> float:
         """Public lower bound on the normaliser of any query of the domain."""
-        return self.parameters.rows * self.parameters.weight_min
-
-    @property
-    def _std(self) -> float:
-        """Of an answer's noise at a query of norm 1; rounding of the factor adds no more than the covering jitter."""
-        kernel = self._kernel
-        return self._noise.sigma * math.sqrt(1.0 + kernel.jitter + kernel.covering_jitter)
-
-    @property
-    def _ratio(self) -> float:
-        """V / c."""
-        return self.parameters.bounds.value / self._grids.normaliser_weight
-
-    @property
-    def _rounding(self) -> float:
-        """At a query of norm 1: rounding of coefficients and noise, a step in each, times the factor's row."""
-        return self._noise.grid * math.sqrt(2.0 * self.max_queries) * (1.0 + self._ratio)
+        return self._accuracy.denominator_min
 
     def error_bound(self, failure_probability: float) -> float:
         """Bound on the largest entry of |answer - exact attention| for one query, over the whole domain."""
-        remaining = failure_probability - self.coupling
-        if remaining <= 0.0:
-            return self.parameters.bounds.value_span
-        return self._bound(functional_error.deviation(*self._sizes(self._std), remaining, self.denominator_min))
+        return self._accuracy.error_bound(failure_probability)
 
     def simultaneous_error_bound(self, failure_probability: float) -> float:
-        """The same for all queries that are asked at once: for the process by its supremum over the domain, for each
-        query's own jitter by a union bound over ``max_queries``."""
-        p, half = self.parameters, (failure_probability - self.coupling) / 2.0
-        if half <= 0.0:
-            return p.bounds.value_span
-        process = functional_error_simultaneous.simultaneous_deviation(
-            *self._sizes(self._noise.sigma),
-            half,
-            self.denominator_min,
-            scale=self._kernel.query_scale,
-            shape=p.bounds.shape,
-            radius=p.bounds.query,
-            dimension=p.dimension,
-            features=None,
-        )
-        own = functional_error.deviation(*self._sizes(self._jitter_std), half / self.max_queries, self.denominator_min)
-        return self._bound(process + own)
-
-    @property
-    def _jitter_std(self) -> float:
-        return self._noise.sigma * math.sqrt(self._kernel.jitter + self._kernel.covering_jitter)
-
-    def _sizes(self, std: float) -> tuple[float, float, float, float, int]:
-        p, largest = self.parameters, math.exp(self._kernel.logit / 2.0)
-        return std, largest, p.bounds.value, self._grids.normaliser_weight, p.columns
-
-    def _bound(self, noise: float) -> float:
-        p, largest = self.parameters, math.exp(self._kernel.logit / 2.0)
-        weights = 2.0 * p.bounds.value * p.rows * self._kernel.step
-        rest = (self._rounding + weights) * largest / self.denominator_min
-        return min(p.bounds.value_span, noise + rest + self._grids.value)
+        """The same for all queries that are asked at once."""
+        return self._accuracy.simultaneous_error_bound(failure_probability)
 
     def margins(self, queries: Array, failure_probability: float, *, adaptive: bool) -> Margins:
         """See :class:`dpverify.cross_attention.accuracy.Answering`."""
-        p, kernel, weight = self.parameters, self._kernel, self._grids.normaliser_weight
-        norms = kernel.query_norms(queries)
-        if adaptive:
-            half = failure_probability / 2.0
-            std = self._noise.sigma * norms
-            found = accuracy.gaussian_margins(
-                replace(p, scale=kernel.query_scale), std, weight, half, adaptive=True, smooth_std=std
-            )
-            own = functional_error.deviation(*self._sizes(self._jitter_std), half / self.max_queries, 1.0)
-            found = replace(found, constant=found.constant + own / math.exp(kernel.logit / 2.0) * norms)
-        else:
-            found = accuracy.gaussian_margins(p, self._std * norms, weight, failure_probability, adaptive=False)
-        return replace(
-            found,
-            constant=found.constant + self._rounding * norms,
-            bias=p.rows * kernel.step * norms,
-            beyond=np.full(len(norms), self._grids.value),
-        )
+        return self._accuracy.margins(queries, failure_probability, adaptive=adaptive)
 
     def to_dict(self) -> dict[str, Any]:
         """Public, and the same whatever was asked."""
@@ -346,8 +281,6 @@ class LazyState:
         lazy_covariance.LEMMA,
         lazy_jitter.LEMMA,
         functional_sensitivity.LEMMA,
-        functional_error.LEMMA,
-        functional_error_simultaneous.LEMMA,
         noisy_ratio_clamped.LEMMA,
         gaussian_adaptive.LEMMA,
     ]

@@ -33,6 +33,10 @@ class Comparison:
     unit: str = ""
     label: str = ""
 
+    def __reduce__(self) -> tuple[Any, ...]:  # numbers of a context of one's own do not pickle by themselves
+        sides = [[value._mpf_ for value in side.ravel()] for side in (self.lhs, self.rhs, self.slack)]
+        return _revived, (self.relation, sides, self.lhs.shape, self.unit, self.label)
+
     @property
     def margin(self) -> npt.NDArray[np.object_]:
         """How much slack is left at each point (negative: violated; NaN: violated)."""
@@ -113,6 +117,13 @@ def _build(relation: Relation, lhs: Any, rhs: Any, slack: Any, unit: str, label:
     if left.size == 0:
         raise ValueError("a comparison of nothing cannot fail and proves nothing")
     return Comparison(relation, left, right, allowed, unit, label)
+
+
+def _revived(relation: Relation, sides: list[list[Any]], shape: tuple[int, ...], unit: str, label: str) -> Comparison:
+    left, right, allowed = (np.empty(len(side), dtype=object) for side in sides)
+    for out, side in zip((left, right, allowed), sides, strict=True):
+        out[:] = [_CTX.make_mpf(parts) for parts in side]
+    return Comparison(relation, left.reshape(shape), right.reshape(shape), allowed.reshape(shape), unit, label)
 
 
 def _exact(value: Any) -> npt.NDArray[np.object_]:

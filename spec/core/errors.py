@@ -23,6 +23,9 @@ class HypothesisNotMet(ValueError):
         values = ", ".join(f"{name} = {parameters[name]!r}" for name in hypothesis.names)
         super().__init__(f"{lemma.id}: hypothesis not met: it needs {hypothesis.text}, but {values}")
 
+    def __reduce__(self) -> tuple[Any, ...]:  # so that a worker process can send it home
+        return _hypothesis_not_met, (self.lemma, self.lemma.hypotheses.index(self.hypothesis), self.parameters)
+
 
 class ConclusionViolated(RuntimeError):
     """Our mistake: the hypotheses held and the conclusion did not.
@@ -46,9 +49,16 @@ class ConclusionViolated(RuntimeError):
             lines.append(f"  proof:  spec/proofs/{file}.v  {name}")
         super().__init__("\n".join(lines))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.lemma, self.comparison, self.parameters)
+
 
 class OracleUnreliable(RuntimeError):
     """An oracle disagrees with itself at two precisions, or is not a number: it proves nothing."""
+
+
+def _hypothesis_not_met(lemma: Lemma, number: int, parameters: Mapping[str, Any]) -> HypothesisNotMet:
+    return HypothesisNotMet(lemma, lemma.hypotheses[number], parameters)
 
 
 def _literal(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,6 +73,9 @@ class Lemma:
     trusts: tuple[str, ...] = field(default=())
     enclosure: Enclosure | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:  # functions stay where they are: another process imports them
+        return _stated_in, (self.module,)
+
     @property
     def id(self) -> str:
         """Chapter and name, such as ``noise.truncated_laplace_variance``."""
@@ -137,3 +141,8 @@ class Lemma:
             if not comparison.holds:
                 raise ConclusionViolated(self, comparison, parameters)
         return comparisons
+
+
+def _stated_in(module: str) -> Lemma:
+    stated: Lemma = importlib.import_module(module).LEMMA
+    return stated

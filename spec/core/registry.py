@@ -20,7 +20,7 @@ class UnknownLemma(KeyError):
     def __init__(self, lemma_id: str, nearest: list[str]) -> None:
         self.lemma_id = lemma_id
         self.nearest = nearest
-        super().__init__(lemma_id)
+        super().__init__(lemma_id, nearest)  # all that it takes to be made again, in another process
 
     def __str__(self) -> str:
         hint = f"; did you mean {', '.join(self.nearest)}?" if self.nearest else ""

@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import itertools
 import math
+import pickle
 import time
 from collections.abc import Callable
 from fractions import Fraction
@@ -51,6 +52,23 @@ def test_a_violation_reads_as_documented_and_carries_its_objects(monkeypatch: py
     assert violated.value.lemma is VARIANCE
     assert violated.value.parameters == AT
     assert not violated.value.comparison.holds
+
+
+def test_errors_come_home_whole_from_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    break_the_variance(monkeypatch)
+    with pytest.raises(spec.ConclusionViolated) as violated:
+        VARIANCE.check(**AT)
+    with pytest.raises(spec.HypothesisNotMet) as refused:
+        VARIANCE.require(sensitivity=-1.0)
+    for error in (violated.value, refused.value, registry.UnknownLemma("noise.nothing", ["noise.grid_rounding"])):
+        copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+        assert (type(copy), str(copy)) == (type(error), str(error))
+    copy = pickle.loads(pickle.dumps(violated.value))  # noqa: S301
+    assert copy.lemma is VARIANCE
+    assert np.array_equal(copy.comparison.margin, violated.value.comparison.margin)
+    copy = pickle.loads(pickle.dumps(refused.value))  # noqa: S301
+    assert copy.hypothesis is refused.value.hypothesis
+    assert copy.parameters == {"sensitivity": -1.0}
 
 
 def test_the_command_in_the_message_shows_the_same_failure(

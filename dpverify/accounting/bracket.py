@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 
 class ContradictoryBounds(RuntimeError):
@@ -19,6 +20,9 @@ class ContradictoryBounds(RuntimeError):
             f"a lower bound of {lower!r} contradicts an upper bound of {upper!r}; use neither, and report it with the "
             "arguments of the call"
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.lower, self.upper)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import pkgutil
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType, ModuleType
+from typing import Any
 
 from dpverify.spec.core.lemma import PACKAGE, Lemma, Source
 
@@ -20,7 +21,10 @@ class UnknownLemma(KeyError):
     def __init__(self, lemma_id: str, nearest: list[str]) -> None:
         self.lemma_id = lemma_id
         self.nearest = nearest
-        super().__init__(lemma_id, nearest)  # all that it takes to be made again, in another process
+        super().__init__(lemma_id)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.lemma_id, self.nearest)
 
     def __str__(self) -> str:
         hint = f"; did you mean {', '.join(self.nearest)}?" if self.nearest else ""

@@ -12,6 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 COMMAND_LINE = ("dpverify/cli.py", "dpverify/commands", "dpverify/pytest_plugin.py", "dpverify/__init__.py")
 
+# the ends of the names of what may be raised
+RAISED = ("Error", "Exception", "Warning", "InvalidArgument", "Violation", "MechanismFailed")
+
 
 def python_files(*folders: str) -> list[Path]:
     return [p for f in folders for p in sorted((ROOT / f).rglob("*.py")) if not p.is_relative_to(ROOT / f / "proofs")]
@@ -113,6 +116,23 @@ def test_nothing_pickles_and_nothing_asserts_at_run_time():
                 assert "allow_pickle=False" in ast.unparse(node), path
 
 
+def unportable_errors(files: list[Path]) -> list[str]:
+    """Exceptions that say themselves how they are made, and not how they are made again in another process."""
+    found = []
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith(RAISED) for base in node.bases):
+                methods = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
+                if "__init__" in methods and "__reduce__" not in methods:
+                    found.append(node.name)
+    return found
+
+
+def test_errors_can_be_sent_home_from_a_worker():
+    """Else a pool of processes dies of the error that it should report."""
+    assert unportable_errors(python_files("spec", "dpverify", "audits")) == []
+
+
 def test_no_float_noise_in_the_implementation():
     """Release code draws noise from integer tables only: no numpy or standard-library generator is called there."""
     drawing = {"laplace", "normal", "standard_normal", "gumbel", "exponential", "geometric", "default_rng", "random"}
@@ -166,3 +186,5 @@ def test_helpers_of_these_tests_find_faults(tmp_path):
     assert any(isinstance(node, ast.Assert) for node in ast.walk(tree))
     assert "pickle" in imported(bad)
     assert any(isinstance(n, ast.Call) and getattr(n.func, "attr", "") == "normal" for n in ast.walk(tree))
+    bad.write_text("class Lost(ValueError):\n    def __init__(self, a, b):\n        super().__init__(a)\n")
+    assert unportable_errors([bad]) == ["Lost"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 Citations = Mapping[str, Sequence[str]]  # theorem -> identifiers of the lemmas that cite it
 
@@ -40,10 +41,13 @@ class ProofsRejected(RuntimeError):
     """
 
     def __init__(self, problems: Sequence[Problem], advice: str = "") -> None:
-        self.problems = tuple(problems)
+        self.problems, self.advice = tuple(problems), advice
         count = f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''} with the proofs:"
         lines = [count, *(f"  {problem}" for problem in self.problems)]
         super().__init__("\n".join(lines + ([advice] if advice else [])))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.problems, self.advice)
 
 
 class CoqMissing(RuntimeError):

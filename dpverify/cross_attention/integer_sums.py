@@ -114,6 +114,7 @@ def outer_product_sums(
     size = min(grids.block_rows, max(LEAST_BLOCK_ROWS, BLOCK_ENTRIES // features.size))
     rows = np.full((size, columns + 1), float(grids.weight_steps))
     in_steps = _evaluation(features, grids.feature, size)
+    largest = np.zeros(2)  # squared norm of a row of features, and of values, so far
     for keys, values in blocks:
         for start in range(0, len(keys), size):
             part = slice(start, start + size)
@@ -121,11 +122,11 @@ def outer_product_sums(
             np.trunc(phi, out=phi)
             row = rows[: phi.shape[1]]
             np.trunc(values[part] / grids.value, out=row[:, :-1])
-            feature_norm.LEMMA.enforce(norms_squared=np.einsum("ij,ij->j", phi, phi), bound=grids.feature_norm2)
-            functional_sensitivity.LEMMA.enforce(
-                norms_squared=np.einsum("ij,ij->i", row[:, :-1], row[:, :-1]), bound=grids.value_norm2
-            )
+            norms = np.einsum("ij,ij->j", phi, phi).max(), np.einsum("ij,ij->i", row[:, :-1], row[:, :-1]).max()
+            np.maximum(largest, norms, out=largest)  # NaN stays
             total += (phi @ row).astype(np.int64)
+    feature_norm.LEMMA.enforce(norms_squared=largest[0], bound=grids.feature_norm2)
+    functional_sensitivity.LEMMA.enforce(norms_squared=largest[1], bound=grids.value_norm2)
     return total
 
 

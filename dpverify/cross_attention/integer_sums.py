@@ -25,7 +25,8 @@ from dpverify.spec.kernel import feature_norm
 
 Array = npt.NDArray[np.float64]
 LEAST_BLOCK_ROWS = 256
-BLOCK_ENTRIES = 1 << 20  # of features at a time
+CACHED_ENTRIES, MOST_ENTRIES = 1 << 18, 1 << 20  # of features at a time: what stays near the processor, and at most
+WORTHWHILE_ROWS = 1 << 10  # at a time, so that a block's overhead does not count
 EXACT_BITS = 53  # float64 represents every integer up to 2^53
 NORM_ROOM = 1.0 + 2.0**-30  # float errors of clipping (1e-12) and of features stay far below this
 
@@ -110,9 +111,9 @@ def outer_product_sums(
             below 2^53.
     """
     columns = features.parameters.columns
-    total = np.zeros((features.size, columns + 1), dtype=np.int64)
-    size = min(grids.block_rows, max(LEAST_BLOCK_ROWS, BLOCK_ENTRIES // features.size))
-    rows = np.full((size, columns + 1), float(grids.weight_steps))
+    total = np.zeros((columns + 1, features.size), dtype=np.int64)  # so the products are faster than transposed
+    size = min(grids.block_rows, _rows_at_a_time(features.size))
+    rows = np.full((columns + 1, size), float(grids.weight_steps))
     in_steps = _evaluation(features, grids.feature, size)
     largest = np.zeros(2)  # squared norm of a row of features, and of values, so far
     for keys, values in blocks:
@@ -120,14 +121,20 @@ def outer_product_sums(
             part = slice(start, start + size)
             phi = in_steps(keys[part])
             np.trunc(phi, out=phi)
-            row = rows[: phi.shape[1]]
-            np.trunc(values[part] / grids.value, out=row[:, :-1])
-            norms = np.einsum("ij,ij->j", phi, phi).max(), np.einsum("ij,ij->i", row[:, :-1], row[:, :-1]).max()
+            row = rows[:, : phi.shape[1]]
+            np.divide(values[part].T, grids.value, out=row[:-1])
+            np.trunc(row[:-1], out=row[:-1])
+            norms = [np.einsum("ij,ij->j", rounded, rounded).max() for rounded in (phi, row[:-1])]
             np.maximum(largest, norms, out=largest)  # NaN stays
-            total += (phi @ row).astype(np.int64)
+            total += (row @ phi.T).astype(np.int64)
     feature_norm.LEMMA.enforce(norms_squared=largest[0], bound=grids.feature_norm2)
     functional_sensitivity.LEMMA.enforce(norms_squared=largest[1], bound=grids.value_norm2)
-    return total
+    return np.ascontiguousarray(total.T)
+
+
+def _rows_at_a_time(features: int) -> int:
+    wanted = max(WORTHWHILE_ROWS, CACHED_ENTRIES // features)
+    return max(LEAST_BLOCK_ROWS, min(wanted, MOST_ENTRIES // features))
 
 
 def _evaluation(features: Evaluated, step: float, size: int) -> Callable[[Array], Array]:

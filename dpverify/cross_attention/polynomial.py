@@ -89,8 +89,8 @@ class PolynomialMap:
         """The same divided by ``step``, a power of two, into ``out`` of shape (r, n): not a bit is lost."""
         if self._plan is None:
             self._plan = _plan(self.parameters.dimension, self.degree)
-        scaled = np.ascontiguousarray(math.sqrt(self.parameters.scale) * rows.T)
-        roots = [scaled / math.sqrt(power) for power in range(1, self.degree + 1)]
+        scaled = np.multiply(rows.T, math.sqrt(self.parameters.scale), order="C")
+        roots = [scaled, *(scaled / math.sqrt(power) for power in range(2, self.degree + 1))]
         out[0] = 1.0 / step
         for parent, child, last, power in self._plan:
             np.multiply(out[parent], roots[power][last], out=out[child])

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cache
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
 from dpverify.cross_attention.feature_maps import FeatureMap
 from dpverify.cross_attention.parameters import Parameters
@@ -117,16 +120,17 @@ def outer_product_sums(
     in_steps = _evaluation(features, grids.feature, size)
     largest = np.zeros(2)  # squared norm of a row of features, and of values, so far
     for keys, values in blocks:
-        for start in range(0, len(keys), size):
-            part = slice(start, start + size)
-            phi = in_steps(keys[part])
-            np.trunc(phi, out=phi)
-            row = rows[:, : phi.shape[1]]
-            np.divide(values[part].T, grids.value, out=row[:-1])
-            np.trunc(row[:-1], out=row[:-1])
-            norms = [np.einsum("ij,ij->j", rounded, rounded).max() for rounded in (phi, row[:-1])]
-            np.maximum(largest, norms, out=largest)  # NaN stays
-            total += (row @ phi.T).astype(np.int64)
+        with _threads_for(features):
+            for start in range(0, len(keys), size):
+                part = slice(start, start + size)
+                phi = in_steps(keys[part])
+                np.trunc(phi, out=phi)
+                row = rows[:, : phi.shape[1]]
+                np.divide(values[part].T, grids.value, out=row[:-1])
+                np.trunc(row[:-1], out=row[:-1])
+                norms = [np.einsum("ij,ij->j", rounded, rounded).max() for rounded in (phi, row[:-1])]
+                np.maximum(largest, norms, out=largest)  # NaN stays
+                total += (row @ phi.T).astype(np.int64)
     feature_norm.LEMMA.enforce(norms_squared=largest[0], bound=grids.feature_norm2)
     functional_sensitivity.LEMMA.enforce(norms_squared=largest[1], bound=grids.value_norm2)
     return np.ascontiguousarray(total.T)
@@ -135,6 +139,21 @@ def outer_product_sums(
 def _rows_at_a_time(features: int) -> int:
     wanted = max(WORTHWHILE_ROWS, CACHED_ENTRIES // features)
     return max(LEAST_BLOCK_ROWS, min(wanted, MOST_ENTRIES // features))
+
+
+def _threads_for(features: Evaluated) -> AbstractContextManager[Any]:
+    """One BLAS thread where products are so short that a second one costs more than it helps.
+
+    Polynomial features are made between two short products, while other threads wait for the next one at full speed.
+    """
+    if isinstance(features, PolynomialMap):
+        return _thread_pools().limit(limits=1, user_api="blas")  # type: ignore[no-any-return]
+    return nullcontext()
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def _evaluation(features: Evaluated, step: float, size: int) -> Callable[[Array], Array]:

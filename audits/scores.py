@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dpverify.errors import InvalidArgument
+from dpverify.threads import one_blas_thread
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -134,7 +135,8 @@ class LogisticScore:
     sample: Floats  # a few of the outputs that it was learned from
 
     def __call__(self, outputs: Floats) -> Floats:
-        return (self.features(outputs) @ self.weights)[:, None]
+        with one_blas_thread():
+            return (self.features(outputs) @ self.weights)[:, None]
 
     def describe(self) -> str:
         named = ", ".join(f"output[{j}]" for j in self.telling())
@@ -160,6 +162,12 @@ def learn_logistic(x: Floats, y: Floats, limit: int = 20_000) -> LogisticScore:
     label = np.repeat([1.0, 0.0], [len(x), len(y)])
     ridge = np.full(table.shape[1], 1.0 + 1e-4 * len(pooled))
     ridge[0] = 1e-6
+    with one_blas_thread():
+        return LogisticScore(features, _fit(table, label, ridge), pooled[:SHOWN])
+
+
+def _fit(table: Floats, label: Floats, ridge: Floats) -> Floats:
+    """Weights of the logistic regression, by Newton steps."""
     weights = np.zeros(table.shape[1])
     for _ in range(8):
         linear = np.clip(table @ weights, -30.0, 30.0)
@@ -170,7 +178,7 @@ def learn_logistic(x: Floats, y: Floats, limit: int = 20_000) -> LogisticScore:
         weights = weights + step * min(1.0, 8.0 / max(1.0, float(np.abs(step).max())))
         if float(np.abs(step).max()) < 1e-3:
             break
-    return LogisticScore(features, weights, pooled[:SHOWN])
+    return weights
 
 
 @dataclass(frozen=True)

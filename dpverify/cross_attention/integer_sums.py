@@ -12,12 +12,10 @@ import math
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import ThreadpoolController
 
 from dpverify.cross_attention.feature_maps import FeatureMap
 from dpverify.cross_attention.parameters import Parameters
@@ -25,6 +23,7 @@ from dpverify.cross_attention.polynomial import PolynomialMap
 from dpverify.spec import contract
 from dpverify.spec.attention import functional_sensitivity
 from dpverify.spec.kernel import feature_norm
+from dpverify.threads import one_blas_thread
 
 Array = npt.NDArray[np.float64]
 LEAST_BLOCK_ROWS = 256
@@ -142,18 +141,8 @@ def _rows_at_a_time(features: int) -> int:
 
 
 def _threads_for(features: Evaluated) -> AbstractContextManager[Any]:
-    """One BLAS thread where products are so short that a second one costs more than it helps.
-
-    Polynomial features are made between two short products, while other threads wait for the next one at full speed.
-    """
-    if isinstance(features, PolynomialMap):
-        return _thread_pools().limit(limits=1, user_api="blas")  # type: ignore[no-any-return]
-    return nullcontext()
-
-
-@cache
-def _thread_pools() -> ThreadpoolController:
-    return ThreadpoolController()
+    """Polynomial features are made between short products; other maps consist of long ones."""
+    return one_blas_thread() if isinstance(features, PolynomialMap) else nullcontext()
 
 
 def _evaluation(features: Evaluated, step: float, size: int) -> Callable[[Array], Array]:

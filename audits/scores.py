@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dpverify.errors import InvalidArgument
-from dpverify.threads import one_blas_thread
+from dpverify.threads import one_blas_thread, one_openmp_thread
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -188,7 +188,7 @@ class TreeScore:
     model: Any
 
     def __call__(self, outputs: Floats) -> Floats:
-        with _one_thread():
+        with one_openmp_thread():
             odds: Floats = self.model.decision_function(np.clip(outputs, -HUGE, HUGE))
         return odds[:, None]
 
@@ -210,13 +210,8 @@ def learn_trees(x: Floats, y: Floats, limit: int = 20_000) -> TreeScore:
     x, y = x[-limit:], y[-limit:]
     outputs = np.clip(np.concatenate([x, y]), -HUGE, HUGE)
     model = ensemble.HistGradientBoostingClassifier(random_state=0)
-    with _one_thread():
+    with one_openmp_thread():
         return TreeScore(model.fit(outputs, np.repeat([1, 0], [len(x), len(y)])))
-
-
-def _one_thread() -> Any:
-    """So that sums, hence results, do not depend on the machine's cores, and threads do not wait for each other."""
-    return import_module("threadpoolctl").threadpool_limits(limits=1, user_api="openmp")
 
 
 def _scaled(values: Floats, centre: Floats, scale: Floats) -> Floats:

@@ -29,12 +29,7 @@ from dpverify.noise import Gaussian
 from dpverify.noise.bits import BitSource
 from dpverify.noise.grid import ROUNDING_CHARGE, coarsen, power_of_two_below
 from dpverify.spec import contract
-from dpverify.spec.attention import (
-    functional_error,
-    functional_error_simultaneous,
-    functional_sensitivity,
-    ratio_error_interval,
-)
+from dpverify.spec.attention import functional_sensitivity
 from dpverify.spec.noise import grid_rounding
 
 MAPS: tuple[type[PolynomialMap] | type[NystromMap] | type[PositiveRandomMap], ...] = (
@@ -155,14 +150,7 @@ class FunctionalState:
         return cls(features, Grids(**data["grids"]), sums, data["unit"], data["sigma"], data["coupling"])
 
 
-@contract(
-    relies_on=[
-        functional_sensitivity.LEMMA,
-        functional_error.LEMMA,
-        functional_error_simultaneous.LEMMA,
-        ratio_error_interval.LEMMA,
-    ]
-)
+@contract(relies_on=[functional_sensitivity.LEMMA])
 def release_functional(
     blocks: Iterable[tuple[Array, Array]],
     features: FeatureMap,

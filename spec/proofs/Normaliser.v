@@ -1,6 +1,6 @@
 (** Chapter attention: the normaliser of attention is at least what it would be if every key were the mean key. *)
 Require Import Reals Lra Lia Psatz.
-Require Import Sums Cosine.
+Require Import Sums Cosine FunctionalSensitivity.
 Open Scope R_scope.
 
 (** The mean of n keys, and the normaliser: the sum of their weights at a query. *)
@@ -58,8 +58,7 @@ Theorem normaliser_from_mean_ball (n d : nat) (s B m : R) (K : nat -> nat -> R) 
 Proof.
   intros Hn Hs HB Hm Hq Hk. apply Rle_trans with (2 := normaliser_mean n d s K q Hn). apply least_at; auto.
   pose proof (cauchy_schwarz d q (mean_key n K)) as C.
-  assert (0 <= nsq d q) by (unfold nsq, dot; apply sumn_nonneg; intros; nra).
-  assert (0 <= nsq d (mean_key n K)) by (unfold nsq, dot; apply sumn_nonneg; intros; nra).
+  pose proof (nsq_nonneg d q). pose proof (nsq_nonneg d (mean_key n K)).
   assert (T : (dot d q (mean_key n K)) ^ 2 <= (B * m) ^ 2) by nra.
   assert (0 <= B * m) by nra. nra.
 Qed.
